@@ -1,0 +1,66 @@
+# One verb each. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.PHONY: help up down status logs reset test check lint fmt lock bench docs local dev
+
+# The first Python that is new enough; `make PYTHON=…` names one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+RUN := .venv/bin/
+BOOTSTRAP = $(if $(PYTHON),$(PYTHON) deploy/bootstrap.py,@echo "Jobstream needs Python 3.11 or newer: none of python3, python3.11 … python3.14 on PATH is. Install one, or name it: make $@ PYTHON=/path/to/python" >&2; exit 1;)
+SOURCES := shared services deploy docs tests
+ifneq ($(CI),)
+export FORCE_COLOR ?=
+endif
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+local:
+	@$(BOOTSTRAP) local
+
+dev:
+	@$(BOOTSTRAP) dev
+
+up: local ## the whole product on this machine; Ctrl-C ends it (DETACH=1: in the background)
+	@exec $(RUN)python -m jobstream_local up
+
+down: local ## end what `make up` started
+	@$(RUN)python -m jobstream_local down
+
+status: local ## each process: ready or not, pid, ports, memory
+	@$(RUN)python -m jobstream_local status
+
+logs: local ## follow the logs (SERVICE=api: of one service)
+	@exec $(RUN)python -m jobstream_local logs
+
+reset: local ## end everything and drop the data
+	@$(RUN)python -m jobstream_local reset
+
+test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k cancel')
+	$(RUN)python -m pytest $(TESTS) $(ARGS)
+	$(if $(wildcard frontend/package.json),$(if $(TESTS),,$(RUN)python -m jobstream_local npm run test))
+
+check: dev ## format, lint, types, import rules, generated docs, the page's own checks
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)mypy $(wildcard $(SOURCES:%=%/*/src) $(SOURCES:%=%/src) deploy/bootstrap.py docs/generate.py) tests
+	$(RUN)lint-imports
+	$(if $(wildcard docs/generate.py),$(RUN)python docs/generate.py --check)
+	$(if $(wildcard frontend/package.json),$(RUN)python -m jobstream_local npm run check)
+
+lint: dev ## ruff alone
+	$(RUN)ruff check .
+
+fmt: dev ## put the code into its form
+	$(RUN)ruff format .
+	$(RUN)ruff check --fix .
+
+lock: ## write requirements/*.lock anew (ARGS=--upgrade)
+	@$(BOOTSTRAP) lock $(ARGS)
+
+bench: dev ## jobs/s, CPU per job and latency of the running code, as in docs/performance.md
+	$(RUN)python -m tests.load $(ARGS)
+
+docs: dev ## generate what docs/ takes from the code
+	$(RUN)python docs/generate.py

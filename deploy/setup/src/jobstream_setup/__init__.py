@@ -1,0 +1,1 @@
+"""Creates the topics; a one-shot that runs before the services."""

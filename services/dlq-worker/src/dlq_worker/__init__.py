@@ -1,0 +1,1 @@
+"""Keeps dead letters byte for byte and makes the move to failed."""

@@ -1,0 +1,1 @@
+"""Claims jobs, runs their tasks, wakes what is due."""

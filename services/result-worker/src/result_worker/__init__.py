@@ -1,0 +1,1 @@
+"""Stores results and makes the move to succeeded."""

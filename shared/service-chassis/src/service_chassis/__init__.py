@@ -1,0 +1,1 @@
+"""How a service runs: settings, Kafka, MongoDB, logs, health, metrics."""
