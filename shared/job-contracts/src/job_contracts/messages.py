@@ -1,0 +1,197 @@
+"""What the services say to each other, as bytes on Kafka.
+
+Messages are msgspec structs: `payload`, `result` and `job` are `Raw`, JSON that is carried
+through without being decoded by those who do not need it. Readers ignore fields they do
+not know, so producers may deploy first; anything but a new optional field is a new `type`.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from job_contracts.lifecycle import ErrorKind
+from job_contracts.topics import Topic
+
+T = TypeVar("T")
+
+JobId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID; also the Kafka key")]
+Version = Annotated[int, Meta(ge=1, le=2**53, description="Version of the record this speaks of")]
+Attempt = Annotated[int, Meta(ge=0, description="Attempts are counted from 1; 0: none was started")]
+Headers = list[tuple[str, bytes]]
+
+
+class UnreadableError(ValueError):
+    """The bytes are not a message of this topic: divert them to `dead-letter`."""
+
+
+class ErrorInfo(Struct, frozen=True, kw_only=True):
+    """What went wrong, safe to show to the owner of the job."""
+
+    type: str
+    message: str
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """Where in Kafka a message stood."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: datetime
+
+
+class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.requested.v1"):
+    """Look at this job: it was pending at `version`."""
+
+    job_id: JobId
+    owner: str
+    version: Version
+    attempt: Attempt
+    task: str
+    payload: Raw
+    timeout: Annotated[float, Meta(gt=0, description="Seconds the attempt may take")]
+    max_attempts: Annotated[int, Meta(ge=1)]
+    traceparent: str | None = None
+
+
+class JobSucceeded(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.succeeded.v1"):
+    """The attempt that ran under `version` returned this result."""
+
+    job_id: JobId
+    owner: str
+    version: Version
+    attempt: Attempt
+    task: str
+    result: Raw
+    run_seconds: Annotated[float, Meta(ge=0, description="How long the task ran")]
+    traceparent: str | None = None
+
+
+class JobFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.failed.v1"):
+    """The job is given up; it stood at `version`."""
+
+    job_id: JobId
+    owner: str
+    version: Version
+    attempt: Attempt
+    task: str
+    kind: ErrorKind
+    error: ErrorInfo
+    traceparent: str | None = None
+
+
+class MessageRejected(Struct, frozen=True, kw_only=True, tag_field="type", tag="message.rejected.v1"):
+    """Bytes that made no sense, kept exactly (`raw` is base64 on the wire)."""
+
+    source: Origin
+    error: ErrorInfo
+    raw: bytes
+
+
+class JobChanged(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.changed.v1"):
+    """The whole public view of the job after a move: absolute state, never a delta."""
+
+    job_id: JobId
+    owner: str
+    version: Version
+    revision: Annotated[int, Meta(ge=0)]
+    job: Raw
+
+
+class JobProgressed(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.progressed.v1"):
+    """How far the running attempt is."""
+
+    job_id: JobId
+    owner: str
+    version: Version
+    revision: Annotated[int, Meta(ge=0)]
+    percent: Annotated[float, Meta(ge=0, le=100)]
+    message: str | None = None
+
+
+JobMessage = JobRequested | JobSucceeded | JobFailed | JobChanged | JobProgressed
+Message = JobMessage | MessageRejected
+
+PUBLISHED: Final = {
+    Topic.JOBS: (JobRequested,),
+    Topic.RESULTS: (JobSucceeded,),
+    Topic.DEAD_LETTER: (JobFailed, MessageRejected),
+    Topic.JOB_EVENTS: (JobChanged, JobProgressed),
+}
+"""Which messages stand on which topic."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+_encoder = msgspec.json.Encoder()
+_jobs = msgspec.json.Decoder(JobRequested)
+_results = msgspec.json.Decoder(JobSucceeded)
+_dead_letters = msgspec.json.Decoder(JobFailed | MessageRejected)
+_events = msgspec.json.Decoder(JobChanged | JobProgressed)
+
+
+def encode(message: Message) -> bytes:
+    """Return the message as one line of JSON."""
+    return _encoder.encode(message)
+
+
+def read_requested(value: bytes | None) -> JobRequested:
+    """Read a message of `jobs`; `UnreadableError` says what is wrong with it."""
+    return _read(_jobs, value)
+
+
+def read_succeeded(value: bytes | None) -> JobSucceeded:
+    """Read a message of `results`; `UnreadableError` says what is wrong with it."""
+    return _read(_results, value)
+
+
+def read_dead_letter(value: bytes | None) -> JobFailed | MessageRejected:
+    """Read a message of `dead-letter`; `UnreadableError` says what is wrong with it."""
+    return _read(_dead_letters, value)
+
+
+def read_event(value: bytes | None) -> JobChanged | JobProgressed:
+    """Read a message of `job-events`; `UnreadableError` says what is wrong with it."""
+    return _read(_events, value)
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", value: bytes | None) -> T:
+    if not value:
+        raise UnreadableError("the message has no value")
+    try:
+        # Raw fields are skipped over, not checked: without this, foreign bytes would travel on inside them.
+        value.decode()
+        message = decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableError(str(error)) from error
+    if (job_id := getattr(message, "job_id", None)) is not None and not is_job_id(job_id):
+        raise UnreadableError(f"job_id is not a UUID: {job_id!r}")
+    return message
+
+
+def is_job_id(text: str) -> bool:
+    """Whether `text` can be the id of a job: a UUID in its canonical form.
+
+    >>> is_job_id("0198c0de-0000-7000-8000-000000000000")
+    True
+    >>> is_job_id("0198C0DE00007000800000000000000")
+    False
+    """
+    return _UUID.fullmatch(text) is not None
+
+
+def headers_of(message: Message, *, state: str | None = None) -> Headers:
+    """Return the Kafka headers that let a reader skip a message without decoding it."""
+    headers: Headers = [("type", str(message.__struct_config__.tag).encode())]
+    if isinstance(message, MessageRejected):
+        return headers
+    headers += [("owner", message.owner.encode()), ("version", b"%d" % message.version)]
+    if task := getattr(message, "task", None):
+        headers.append(("task", task.encode()))
+    if state:
+        headers.append(("state", state.encode()))
+    if traceparent := getattr(message, "traceparent", None):
+        headers.append(("traceparent", traceparent.encode()))
+    return headers

@@ -1,0 +1,335 @@
+"""The record of a job and its guarded moves, as data: filters and updates, no driver.
+
+Every move compares and sets: its filter names the version and the state it leaves, its
+update is a pipeline that sets version + 1, so a late, repeated or forged message matches
+nothing. Time is MongoDB's own (`$$NOW`) wherever two machines compare it. Foreign text
+stands in `$literal`, or a leading `$` would make it a field path.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from job_contracts.lifecycle import MOVES, ErrorKind, JobState, WaitReason
+from job_contracts.messages import ErrorInfo
+
+Filter = dict[str, Any]
+Pipeline = list[dict[str, Any]]
+
+ATTEMPTS_KEPT: Final = 100
+"""History of attempts in the record: as many as one series may have."""
+
+GRACE: Final = timedelta(seconds=5)
+"""How long a pending job may wait for its message before the dispatcher publishes it again."""
+
+FAR_OUT: Final = timedelta(minutes=10)
+"""`wake_at` of a pending job whose message Kafka has acknowledged: a backlog is not published twice."""
+
+LETTER_CHECK: Final = timedelta(seconds=30)
+"""After a dead letter was sent for a job that still runs by the record: when to send it again."""
+
+RUNNING_MARGIN: Final = timedelta(seconds=30)
+"""Beyond its timeout a running job may take this long to be recorded before it is reaped."""
+
+STRAY_MARGIN: Final = timedelta(days=7)
+"""Results and dead letters outlive their job by this much."""
+
+INLINE_LIMIT: Final = 64 * 1024
+"""Largest result, in bytes of JSON, that stands inside a view."""
+
+RESULT_LIMIT: Final = 512 * 1024
+"""Largest result a job may have, in bytes of JSON."""
+
+NOW: Final = "$$NOW"
+
+
+class Collection(StrEnum):
+    """The collections of the service."""
+
+    JOBS = "jobs"
+    RESULTS = "results"
+    DEAD_LETTERS = "dead_letters"
+    WORKERS = "workers"
+    LEASES = "leases"
+    TASKS = "tasks"
+    IMAGES = "images"
+
+
+class GuardedMove(NamedTuple):
+    """A filter that names what must still hold, and the update that makes the move."""
+
+    filter: Filter
+    update: Pipeline
+
+
+def after(wait: timedelta) -> dict[str, Any]:
+    """Return MongoDB's now plus `wait`, as an expression.
+
+    >>> after(timedelta(seconds=2))
+    {'$add': ['$$NOW', 2000]}
+    """
+    return {"$add": [NOW, round(wait / timedelta(milliseconds=1))]}
+
+
+def literal(value: object) -> dict[str, Any]:
+    """Return foreign `value` as a constant that no pipeline interprets."""
+    return {"$literal": value}
+
+
+def _guard(move: str, ids: Sequence[str], version: int) -> Filter:
+    sources = [str(state) for state in JobState if state in MOVES[move].sources]
+    which = ids[0] if len(ids) == 1 else {"$in": list(ids)}
+    return {"_id": which, "version": version, "state": sources[0] if len(sources) == 1 else {"$in": sources}}
+
+
+def _set(move: str, version: int, fields: dict[str, Any]) -> dict[str, Any]:
+    target = str(MOVES[move].target)
+    return {"$set": {"state": target, "version": version + 1, "revision": 0, "updated_at": NOW, **fields}}
+
+
+def _close_attempt(outcome: str, error: ErrorInfo | None = None) -> dict[str, Any]:
+    """Append the attempt that ends now to the history; the running one stands in the record's own fields."""
+    entry: dict[str, Any] = {
+        "attempt": {"$add": ["$failures", 1]},
+        "worker": "$worker",
+        "started_at": "$started_at",
+        "finished_at": NOW,
+        "outcome": outcome,
+    }
+    if error is not None:
+        entry["error"] = error_doc(error)
+    return {"$slice": [{"$concatArrays": [{"$ifNull": ["$attempts", []]}, [entry]]}, -ATTEMPTS_KEPT]}
+
+
+def error_doc(error: ErrorInfo, kind: ErrorKind | None = None) -> dict[str, Any]:
+    """Return the error as stored in a pipeline: foreign text is literal."""
+    doc: dict[str, Any] = {"type": literal(error.type), "message": literal(error.message)}
+    if kind is not None:
+        doc["kind"] = str(kind)
+    return doc
+
+
+def claim(ids: Sequence[str], version: int, *, worker: str, token: str) -> GuardedMove:
+    """pending → running under the worker's lease; `token` tells which of a group were got."""
+    timeout_ms = {"$multiply": ["$timeout", 1000]}
+    margin_ms = round(RUNNING_MARGIN / timedelta(milliseconds=1))
+    fields = {
+        "worker": literal(worker),
+        "claim": literal(token),
+        "started_at": NOW,
+        "wake_at": {"$add": [NOW, timeout_ms, margin_ms]},
+    }
+    gone = ["reason", "error", "progress", "publishes"]
+    return GuardedMove(_guard("claim", ids, version), [_set("claim", version, fields), {"$unset": gone}])
+
+
+_AFTER_RUNNING: Final = ["worker", "claim"]
+
+
+def release(ids: Sequence[str], version: int) -> GuardedMove:
+    """waiting → pending: the time has come; the message goes out next."""
+    update = [_set("release", version, {"wake_at": pending_wake()}), {"$unset": ["reason"]}]
+    return GuardedMove(_guard("release", ids, version), update)
+
+
+def retry(
+    job_id: str, version: int, *, wait: timedelta, error: ErrorInfo, outcome: str = "failed"
+) -> GuardedMove:
+    """running → waiting after a failed attempt that another may cure."""
+    fields = {
+        "reason": str(WaitReason.RETRY),
+        "failures": {"$add": ["$failures", 1]},
+        "attempts": _close_attempt(outcome, error),
+        "error": error_doc(error),
+        "wake_at": _not_after_expiry(after(wait)),
+    }
+    return _leave_running("retry", job_id, version, fields)
+
+
+def postpone(job_id: str, version: int, *, wait: timedelta) -> GuardedMove:
+    """running → waiting until an upstream takes calls again: no attempt is burnt."""
+    fields = {"reason": str(WaitReason.RATE_LIMIT), "wake_at": _not_after_expiry(after(wait))}
+    return _leave_running("postpone", job_id, version, fields)
+
+
+def give_back(job_id: str, version: int) -> GuardedMove:
+    """running → pending: the worker goes away and the attempt does not count."""
+    return _leave_running("give_back", job_id, version, {"wake_at": pending_wake()})
+
+
+def _leave_running(move: str, job_id: str, version: int, fields: dict[str, Any]) -> GuardedMove:
+    # Whoever asked for a cancel must get it: such a job leaves running by `stop` only.
+    guard = _guard(move, [job_id], version) | {"cancel_requested": {"$ne": True}}
+    return GuardedMove(guard, [_set(move, version, fields), {"$unset": [*_AFTER_RUNNING, "progress"]}])
+
+
+def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
+    """running → cancelled: the worker has ended the task, or is dead."""
+    fields = {
+        "attempts": _close_attempt("cancelled"),
+        # The number of an attempt is `failures` + 1 while it runs: the stopped one stays counted.
+        "failures": {"$add": ["$failures", 1]},
+        "finished_at": NOW,
+        "expire_at": after(retention),
+    }
+    guard = _guard("stop", [job_id], version) | {"cancel_requested": True}
+    return GuardedMove(guard, [_set("stop", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at"]}])
+
+
+def succeed(ids: Sequence[str], version: int, *, retention: timedelta) -> GuardedMove:
+    """running → succeeded; the results were stored before."""
+    fields = {
+        "has_result": True,
+        "attempts": _close_attempt("succeeded"),
+        "finished_at": NOW,
+        "expire_at": after(retention),
+    }
+    update = [_set("succeed", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at", "reason", "error"]}]
+    return GuardedMove(_guard("succeed", ids, version), update)
+
+
+def fail(
+    ids: Sequence[str], version: int, *, kind: ErrorKind, error: ErrorInfo, retention: timedelta
+) -> GuardedMove:
+    """running (or expired: pending, waiting) → failed; the dead letters were stored before."""
+    ran = {"$eq": ["$state", str(JobState.RUNNING)]}
+    fields = {
+        "attempts": {"$cond": [ran, _close_attempt(str(kind), error), {"$ifNull": ["$attempts", []]}]},
+        "failures": {"$cond": [ran, {"$add": ["$failures", 1]}, "$failures"]},
+        "error": error_doc(error, kind),
+        "finished_at": NOW,
+        "expire_at": after(retention),
+    }
+    update = [_set("fail", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at", "reason", "progress"]}]
+    return GuardedMove(_guard("fail", ids, version), update)
+
+
+def cancel(job_id: str, *, owner: str, retention: timedelta) -> GuardedMove:
+    """pending or waiting → cancelled at once, whatever the version: a person names the job, not a message."""
+    fields = {"finished_at": NOW, "expire_at": after(retention)}
+    return GuardedMove(
+        _person_guard("cancel", job_id, owner),
+        [_person_set("cancel", fields), {"$unset": ["wake_at", "reason"]}],
+    )
+
+
+def request_cancel(job_id: str, *, owner: str) -> GuardedMove:
+    """Ask the worker of a running job to stop: not a move, so it bumps the revision alone."""
+    guard = _person_guard("stop", job_id, owner)
+    revision = {"$cond": [{"$eq": ["$cancel_requested", True]}, "$revision", {"$add": ["$revision", 1]}]}
+    return GuardedMove(guard, [{"$set": {"revision": revision, "cancel_requested": True, "updated_at": NOW}}])
+
+
+def redrive(job_id: str, *, owner: str, limit: int | None, payload: str | None = None) -> GuardedMove:
+    """failed → pending with a fresh series of attempts; `limit` redrives at most, or no limit if None."""
+    fields: dict[str, Any] = {
+        "failures": 0,
+        "redrives": {"$add": ["$redrives", 1]},
+        "wake_at": pending_wake(),
+    }
+    if payload is not None:
+        fields["payload"] = literal(payload)
+    guard = _person_guard("redrive", job_id, owner)
+    if limit is not None:
+        guard["redrives"] = {"$lt": limit}
+    gone = [
+        "cancel_requested",
+        "expire_at",
+        "expire_by",
+        "error",
+        "started_at",
+        "finished_at",
+        "progress",
+        "publishes",
+    ]
+    return GuardedMove(guard, [_person_set("redrive", fields), {"$unset": gone}])
+
+
+def _person_guard(move: str, job_id: str, owner: str) -> Filter:
+    sources = [str(state) for state in JobState if state in MOVES[move].sources]
+    return {"_id": job_id, "owner": owner, "state": {"$in": sources}}
+
+
+def _person_set(move: str, fields: dict[str, Any]) -> dict[str, Any]:
+    version = {"$add": ["$version", 1]}
+    target = str(MOVES[move].target)
+    return {"$set": {"state": target, "version": version, "revision": 0, "updated_at": NOW, **fields}}
+
+
+# Updates that leave the version alone are not fenced by it, so each repeats the `wake_at` it saw:
+# any bump in between makes it match nothing (1-core, model check 4).
+
+
+def pending_wake() -> dict[str, Any]:
+    """When somebody must look whether the message of a pending job went out."""
+    return _not_after_expiry(after(GRACE))
+
+
+def _not_after_expiry(when: dict[str, Any]) -> dict[str, Any]:
+    return {"$min": [when, {"$ifNull": ["$expire_by", when]}]}
+
+
+def far_out(ids: Sequence[str], version: int, *, wake_at: object) -> GuardedMove:
+    """Kafka has acknowledged the message of these pending jobs, whose `wake_at` is exactly the given one.
+
+    Each time twice as far, up to 32 times `FAR_OUT`: the longer a backlog, the rarer its repeats.
+    """
+    doublings = {"$min": [{"$ifNull": ["$publishes", 0]}, 5]}
+    far_ms = round(FAR_OUT / timedelta(milliseconds=1))
+    wake = {"$add": [NOW, {"$multiply": [far_ms, {"$pow": [2, doublings]}]}]}
+    guard = {
+        "_id": {"$in": list(ids)},
+        "version": version,
+        "state": str(JobState.PENDING),
+        "wake_at": wake_at,
+    }
+    fields = {"wake_at": _not_after_expiry(wake), "publishes": {"$add": [{"$ifNull": ["$publishes", 0]}, 1]}}
+    return GuardedMove(guard, [{"$set": fields}])
+
+
+def republish(ids: Sequence[str], version: int) -> GuardedMove:
+    """A pending job is overdue: take it for publishing again, so that no second dispatcher does."""
+    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING), **due()}
+    return GuardedMove(guard, [{"$set": {"wake_at": pending_wake()}}])
+
+
+def hand_over(ids: Sequence[str], version: int) -> GuardedMove:
+    """This worker has no slot or does not know the task: the dispatcher shall publish it elsewhere, now."""
+    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING)}
+    return GuardedMove(guard, [{"$set": {"wake_at": NOW}}])
+
+
+def hold_outcome(ids: Sequence[str], version: int) -> GuardedMove:
+    """An outcome exists but cannot be published yet: nobody shall reap the job meanwhile."""
+    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.RUNNING)}
+    return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(RUNNING_MARGIN)]}}}])
+
+
+def take_over(job_id: str, version: int, *, worker: str | None, wake_at: object) -> GuardedMove:
+    """Before a dead letter of a stalled job goes out: no two dispatchers judge it, a lost letter is sent again."""
+    guard: Filter = {
+        "_id": job_id,
+        "version": version,
+        "state": str(JobState.RUNNING),
+        "wake_at": wake_at,
+        "cancel_requested": {"$ne": True},
+        "worker": worker if worker is not None else {"$exists": False},
+    }
+    return GuardedMove(guard, [{"$set": {"wake_at": after(LETTER_CHECK)}}, {"$unset": ["worker"]}])
+
+
+def progress(job_id: str, version: int, *, percent: float, message: str | None) -> GuardedMove:
+    """Note how far the running attempt is: bumps the revision alone."""
+    guard = {"_id": job_id, "version": version, "state": str(JobState.RUNNING)}
+    fields = {
+        "progress": {"percent": percent, "message": literal(message)},
+        "revision": {"$add": ["$revision", 1]},
+        "updated_at": NOW,
+    }
+    return GuardedMove(guard, [{"$set": fields}])
+
+
+def due() -> Filter:
+    """Jobs whose `wake_at` has come; repeats the partial index's condition, or it would not be used."""
+    return {"wake_at": {"$exists": True}, "$expr": {"$lte": ["$wake_at", NOW]}}

@@ -1,0 +1,163 @@
+"""MongoDB behind one door: the driver, the clock of the server, the indexes."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient, IndexModel
+from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from service_chassis.health import Status
+from service_chassis.settings import MongoDriver, MongoSettings
+
+log = logging.getLogger(__name__)
+
+Collection = Any
+"""A collection of either driver: their asynchronous methods have the same names and arguments."""
+
+_REFRESH = timedelta(seconds=2)
+
+
+class IndexSpec(Protocol):
+    """What an index is made from."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def keys(self) -> Sequence[tuple[str, int]]: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether MongoDB, not the request, is to blame, so that the same call may work later."""
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | TimeoutError):
+        return True
+    return isinstance(error, PyMongoError) and any(
+        error.has_error_label(label) for label in ("RetryableWriteError", "TransientTransactionError")
+    )
+
+
+class Mongo:
+    """A connection that may come and go while the service lives.
+
+    Enter it as a context: a task then keeps in touch with the server, which gives the
+    readiness check its answer and `now` its clock. Nothing fails when the server is away.
+    """
+
+    def __init__(self, settings: MongoSettings, *, indexes: Mapping[str, Sequence[IndexSpec]]) -> None:
+        self._settings = settings
+        self._indexes = indexes
+        self._client: Any = None
+        self._task: asyncio.Task[None] | None = None
+        self._offset = 0.0
+        self._reason = "not connected yet"
+        self._indexed = asyncio.Event()
+        self._ok = False
+
+    async def __aenter__(self) -> "Mongo":
+        self._client = _connect(self._settings)
+        self._task = asyncio.create_task(self._keep_in_touch(), name="mongo-contact")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+        closing = self._client.close()
+        if closing is not None:
+            await closing
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection whose writes are journaled by a majority before they are acknowledged.
+
+        Reads are majority reads, so that an event is never built from what may be rolled back.
+        """
+        options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+        return self._client[self._settings.database].get_collection(
+            name,
+            codec_options=options,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_concern=ReadConcern("majority"),
+        )
+
+    async def aggregate(
+        self, name: str, pipeline: list[dict[str, Any]], **options: Any
+    ) -> list[dict[str, Any]]:
+        """Run an aggregation and return all of it; the two drivers differ in this one call."""
+        cursor = self.collection(name).aggregate(pipeline, **options)
+        if asyncio.iscoroutine(cursor):
+            cursor = await cursor
+        documents: list[dict[str, Any]] = await cursor.to_list(None)
+        return documents
+
+    def now(self) -> datetime:
+        """Return the server's time as far as it is known, for inserts, which cannot ask for `$$NOW`.
+
+        It runs on the monotonic clock, so a jump of this machine's wall clock does not move it.
+        """
+        return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
+
+    def check(self) -> Status:
+        """Whether the server answered lately and the indexes are in place."""
+        return Status(self._ok and self._indexed.is_set(), self._reason)
+
+    async def ready(self) -> None:
+        """Wait until the indexes are in place."""
+        await self._indexed.wait()
+
+    async def _keep_in_touch(self) -> None:
+        self._offset = time.time() - time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(5):
+                    before = time.monotonic()
+                    hello = await self._client.admin.command("hello")
+                    middle = (before + time.monotonic()) / 2
+                    self._offset = hello["localTime"].replace(tzinfo=UTC).timestamp() - middle
+                if not self._indexed.is_set():
+                    await self._create_indexes()
+                self._say(True, "connected")
+            except (PyMongoError, OSError, TimeoutError) as error:
+                self._say(False, f"{type(error).__name__}: {str(error)[:200]}")
+            await asyncio.sleep(_REFRESH.total_seconds())
+
+    def _say(self, ok: bool, reason: str) -> None:
+        if ok != self._ok:
+            log.log(
+                logging.INFO if ok else logging.WARNING, "mongo.contact", extra={"ok": ok, "reason": reason}
+            )
+        self._ok, self._reason = ok, reason
+
+    async def _create_indexes(self) -> None:
+        for name, specs in self._indexes.items():
+            models = [IndexModel(list(spec.keys), name=spec.name, **dict(spec.options)) for spec in specs]
+            try:
+                await self.collection(name).create_indexes(models)
+            except OperationFailure as error:
+                if error.code in (85, 86):  # IndexOptionsConflict, IndexKeySpecsConflict
+                    log.error("mongo.index_differs", extra={"collection": name, "reason": str(error)})
+                raise
+        self._indexed.set()
+
+
+def _connect(settings: MongoSettings) -> Any:
+    uri = settings.uri.get_secret_value()
+    patience = round(settings.patience / timedelta(milliseconds=1))
+    options: dict[str, Any] = {
+        "serverSelectionTimeoutMS": patience,
+        "connectTimeoutMS": patience,
+        "socketTimeoutMS": 10_000,
+        "retryWrites": True,
+        "appname": "jobstream",
+    }
+    if settings.driver is MongoDriver.MOTOR:
+        from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415  only where it is asked for
+
+        return AsyncIOMotorClient(uri, **options)
+    return AsyncMongoClient(uri, **options)

@@ -1,0 +1,181 @@
+"""Publishing in batches: one produce request for all that came together, and a known end to each try."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import count
+from typing import Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from service_chassis.backoff import Backoff
+from service_chassis.health import Status
+from service_chassis.metrics import Metrics
+from service_chassis.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
+_BATCH_BYTES: Final = 512 * 1024
+_PER_PARTITION: Final = 16
+_PING: Final = timedelta(seconds=3)
+
+
+class PublishError(Exception):
+    """Kafka has not acknowledged in time; the messages may or may not stand on the topic."""
+
+
+class Outgoing(NamedTuple):
+    """One message to publish."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Publisher:
+    """A producer that may come and go while the service lives.
+
+    The producer is not idempotent: readers fence by version, so a duplicate is harmless,
+    and an idempotent aiokafka producer hangs while the broker is away.
+
+    Messages that are published together are spread over as few partitions as keeps
+    `_PER_PARTITION` in each: order between messages is carried by versions, not by
+    partitions, and Kafka's cost is by batch, not by message.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str, metrics: Metrics) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._metrics = metrics
+        self._producer: AIOKafkaProducer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._turn = count()
+        self._ok = False
+        self._reason = "not connected yet"
+        self._connected = asyncio.Event()
+
+    async def __aenter__(self) -> "Publisher":
+        self._task = asyncio.create_task(self._keep_in_touch(), name="kafka-contact")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+        if self._producer is not None:
+            await _stop(self._producer)
+
+    def check(self) -> Status:
+        """Whether Kafka answered lately."""
+        return Status(self._ok, self._reason)
+
+    async def ready(self) -> None:
+        """Wait for the first contact with Kafka."""
+        await self._connected.wait()
+
+    async def publish(
+        self, topic: str, messages: Sequence[Outgoing], *, partition: int | None = None
+    ) -> None:
+        """Publish and wait for all replicas' acknowledgement.
+
+        Raises
+        ------
+        PublishError
+            Kafka is away or refused; some of the messages may have been stored.
+        """
+        if not messages:
+            return
+        producer = self._producer
+        if producer is None:
+            raise PublishError("not connected to Kafka yet")
+        try:
+            async with asyncio.timeout(self._settings.request_timeout.total_seconds()):
+                await self._send(producer, topic, messages, partition)
+        except (KafkaError, TimeoutError) as error:
+            self._metrics.publish_failures.labels(topic).inc(len(messages))
+            raise PublishError(f"{topic}: {type(error).__name__} {error}") from error
+        self._metrics.published.labels(topic).inc(len(messages))
+
+    async def _send(
+        self, producer: AIOKafkaProducer, topic: str, messages: Sequence[Outgoing], partition: int | None
+    ) -> None:
+        partitions = sorted(await producer.partitions_for(topic))
+        wanted = 1 if partition is not None else -(-len(messages) // _PER_PARTITION)
+        share = -(-len(messages) // min(wanted, len(partitions)))
+        acknowledged = []
+        for start in range(0, len(messages), share):
+            target = partition if partition in partitions else partitions[next(self._turn) % len(partitions)]
+            for chunk in _by_size(messages[start : start + share]):
+                batch = producer.create_batch()
+                for message in chunk:
+                    batch.append(
+                        key=message.key, value=message.value, timestamp=None, headers=message.headers
+                    )
+                acknowledged.append(await producer.send_batch(batch, topic, partition=target))
+        await asyncio.gather(*acknowledged)
+
+    async def _keep_in_touch(self) -> None:
+        failures = 0
+        while True:
+            try:
+                if self._producer is None:
+                    self._producer = await self._start()
+                    self._connected.set()
+                async with asyncio.timeout(5):
+                    answered = await self._producer.client.force_metadata_update()
+                self._say(answered, "connected" if answered else "no broker answers")
+                failures = 0 if answered else failures + 1
+            except (KafkaError, OSError, TimeoutError) as error:
+                failures += 1
+                self._say(False, f"{type(error).__name__}: {error}")
+            wait = Backoff(cap=_PING).wait(failures) if failures else _PING
+            await asyncio.sleep(wait.total_seconds())
+
+    async def _start(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.bootstrap_servers,
+            client_id=self._client_id,
+            acks="all",
+            max_batch_size=MAX_REQUEST_BYTES,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=round(self._settings.request_timeout / timedelta(milliseconds=1)),
+            metadata_max_age_ms=5_000,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _stop(producer)
+            raise
+        return producer
+
+    def _say(self, ok: bool, reason: str) -> None:
+        if ok != self._ok:
+            log.log(
+                logging.INFO if ok else logging.WARNING, "kafka.contact", extra={"ok": ok, "reason": reason}
+            )
+        self._ok, self._reason = ok, reason
+
+
+def _by_size(messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
+    """Cut a run of messages where a batch would grow over `_BATCH_BYTES`."""
+    chunks: list[list[Outgoing]] = [[]]
+    size = 0
+    for message in messages:
+        weight = len(message.value) + 200
+        if chunks[-1] and size + weight > _BATCH_BYTES:
+            chunks.append([])
+            size = 0
+        chunks[-1].append(message)
+        size += weight
+    return chunks
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    # stop() waits for a flush, which never ends while the broker is away.
+    try:
+        async with asyncio.timeout(3):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
+        log.warning("kafka.producer_not_flushed", extra={"reason": f"{type(error).__name__}: {error}"})

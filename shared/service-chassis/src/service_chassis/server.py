@@ -1,0 +1,155 @@
+"""How a service lives: parts that start together, an ops port, and an end on SIGTERM."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from service_chassis.health import Health
+from service_chassis.metrics import CONTENT_TYPE, Metrics
+from service_chassis.settings import OpsSettings
+
+log = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class HttpServer:
+    """A uvicorn server as a part of a service: it listens while its context lasts.
+
+    uvicorn's own signal handling waits for ever for open streams, so it is not used: on
+    exit the server stops accepting, and what is still open after `drain` is cut.
+    """
+
+    def __init__(
+        self, app: AsgiApp, *, host: str, port: int, name: str, drain: timedelta = timedelta(seconds=2)
+    ) -> None:
+        self._host, self._port, self._name, self._drain = host, port, name, drain
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
+            backlog=2048,
+        )
+        self._server = _QuietServer(config)
+        self._task: asyncio.Task[None] | None = None
+        self.port = port
+
+    async def __aenter__(self) -> "HttpServer":
+        listener = _listen(self._host, self._port)
+        self.port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name=f"http-{self._name}")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+            await asyncio.sleep(0.01)
+        log.info("http.listening", extra={"name": self._name, "host": self._host, "port": self.port})
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        if self._task:
+            await self._task
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the process's signals to `Service`."""
+
+    def capture_signals(self) -> Any:
+        """Return a context that captures nothing."""
+        return nullcontext()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SystemExit(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def ops_server(settings: OpsSettings, *, health: Health, metrics: Metrics) -> HttpServer:
+    """Return the server of /livez, /readyz and /metrics."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path")
+        if path == "/livez":
+            await _answer(send, 200, b'{"status":"alive"}')
+        elif path == "/readyz":
+            ready, body = health.readiness()
+            await _answer(send, 200 if ready else 503, msgspec.json.encode(body))
+        elif path == "/metrics":
+            await _answer(send, 200, metrics.text(), CONTENT_TYPE)
+        else:
+            await _answer(send, 404, b'{"error":"try /livez, /readyz or /metrics"}')
+
+    return HttpServer(app, host=settings.host, port=settings.port, name="ops", drain=timedelta(seconds=1))
+
+
+async def _answer(send: Send, status: int, body: bytes, content_type: str = "application/json") -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+Part = AbstractAsyncContextManager[Any]
+
+
+class Service:
+    """Parts that live together: started in order, ended in the opposite one.
+
+    The first SIGTERM or SIGINT ends it cleanly, with exit code 0; the second at once.
+    """
+
+    def __init__(self, name: str, *, health: Health, parts: Sequence[Part], grace: timedelta) -> None:
+        self._name = name
+        self._health = health
+        self._parts = parts
+        self._grace = grace
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for the end, as SIGTERM does."""
+        if self._stop.is_set():
+            os._exit(1)
+        self._health.draining = True
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Live until asked to end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with AsyncExitStack() as stack:
+            for part in self._parts:
+                await stack.enter_async_context(part)
+            log.info("service.started", extra={"pid": os.getpid()})
+            await self._stop.wait()
+            log.info("service.stopping")
+            loop.call_later(self._grace.total_seconds(), self._overdue)
+        log.info("service.stopped")
+
+    def _overdue(self) -> None:
+        log.error("service.overdue", extra={"grace": self._grace.total_seconds()})
+        os._exit(1)

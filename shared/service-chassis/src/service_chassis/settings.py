@@ -1,0 +1,103 @@
+"""What an operator may change about how any service runs; each default is argued for."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class MongoDriver(StrEnum):
+    """Which client library talks to MongoDB; both pass the same tests."""
+
+    PYMONGO = "pymongo"
+    MOTOR = "motor"
+
+
+class Section(BaseModel):
+    """A group of settings, read from `SECTION__FIELD`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """How to reach Kafka."""
+
+    bootstrap_servers: Annotated[
+        str, Field(description="Brokers to start from; the compose file's name for one")
+    ] = "localhost:9092"
+    request_timeout: Annotated[
+        timedelta,
+        Field(description="Longest wait for an acknowledgement; after it the record brings the job back"),
+    ] = timedelta(seconds=10)
+    session_timeout: Annotated[
+        timedelta,
+        Field(description="After this a dead consumer's partitions move; below the 10 s worker lease"),
+    ] = timedelta(seconds=6)
+    replication: Annotated[
+        int, Field(ge=1, description="Copies of each partition; 1 suits one broker, production wants 3")
+    ] = 1
+
+
+class MongoSettings(Section):
+    """How to reach MongoDB."""
+
+    uri: Annotated[
+        SecretStr, Field(description="A replica set: majority writes need one, even of one node")
+    ] = SecretStr("mongodb://localhost:27017/?replicaSet=rs0")
+    database: Annotated[
+        str, Field(description="One database holds everything, so one user needs rights on one")
+    ] = "jobstream"
+    driver: Annotated[
+        MongoDriver,
+        Field(description="PyMongo's own async client: Motor is past its end of life and twice as slow"),
+    ] = MongoDriver.PYMONGO
+    patience: Annotated[
+        timedelta, Field(description="Longest search for a server before an operation counts as an outage")
+    ] = timedelta(seconds=2)
+
+
+class OpsSettings(Section):
+    """Where /livez, /readyz and /metrics are served; never the public port."""
+
+    host: Annotated[str, Field(description="Loopback unless a probe must reach it from outside")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one and logs it")] = 0
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogSettings(Section):
+    """What is logged and how."""
+
+    level: Annotated[
+        str,
+        Field(
+            pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+            description="INFO tells each change of state of the service, not of each job",
+        ),
+    ] = "INFO"
+    format: Annotated[LogFormat, Field(description="JSON: one line a record, whatever a payload holds")] = (
+        LogFormat.JSON
+    )
+
+
+class ServiceSettings(BaseSettings):
+    """Settings every service has; each service adds its own sections."""
+
+    model_config = SettingsConfigDict(env_nested_delimiter="__", frozen=True, extra="ignore")
+
+    kafka: KafkaSettings = KafkaSettings()
+    mongo: MongoSettings = MongoSettings()
+    ops: OpsSettings = OpsSettings()
+    log: LogSettings = LogSettings()
+    shutdown_grace: Annotated[
+        timedelta, Field(description="Time to finish after SIGTERM; below the 30 s orchestrators give")
+    ] = timedelta(seconds=20)

@@ -1,0 +1,299 @@
+"""Reading a topic in batches through FastStream: written down first, committed after.
+
+FastStream's own acknowledgement policies either commit on error or commit past an earlier
+failure, so its policy is MANUAL and the commit is ours: explicit, per partition, in order.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from service_chassis.backoff import Backoff
+from service_chassis.health import Status
+from service_chassis.metrics import Metrics
+from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
+from service_chassis.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+Demand = Callable[[], Awaitable[int]]
+"""Waits until work is wanted and returns how many messages at most."""
+
+_POLL_MS: Final = 1_000
+_REVOKE_PATIENCE: Final = timedelta(seconds=2)
+
+
+class Subscription:
+    """One topic, read by one consumer group, or by nobody else's group (`group=None`: every replica reads all).
+
+    Parameters
+    ----------
+    handler
+        Called with each batch through `handles`. It must be safe to call twice with the
+        same records. If it raises, the same batch is tried again with back-off, and
+        nothing behind it is committed: outages stop the line, they lose nothing.
+    depth
+        Batches under way at a time; commits stay in order.
+    demand
+        Asked before each poll; by default as many as `max_records`.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        topic: str,
+        group: str | None,
+        client_id: str,
+        metrics: Metrics,
+        depth: int = 4,
+        max_records: int = 500,
+        demand: Demand | None = None,
+    ) -> None:
+        self._topic, self._group = topic, group
+        self._metrics = metrics
+        self._demand = demand
+        self._max_records = max_records
+        self._slots = asyncio.Semaphore(depth)
+        self._depth = depth
+        self._broker = KafkaBroker(
+            settings.bootstrap_servers,
+            client_id=client_id,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=5_000,
+            logger=None,
+        )
+        session = round(settings.session_timeout / timedelta(milliseconds=1))
+        self._subscriber = self._broker.subscriber(
+            topic,
+            batch=True,
+            group_id=group,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest" if group else "latest",
+            session_timeout_ms=session,
+            heartbeat_interval_ms=session // 4,
+            rebalance_timeout_ms=10_000,
+            # Waiting for a free slot is no reason to lose the partitions.
+            max_poll_interval_ms=3_600_000,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            batch_timeout_ms=_POLL_MS,
+            parser=pass_through_parser,
+            decoder=pass_through_decoder,
+            listener=_Rebalance(self) if group else None,
+        )
+        self._handle: Handler | None = None
+        self._closing = False
+        self._assigned = asyncio.Event()
+        self._reason = "not connected yet"
+        self._offsets: dict[TopicPartition, int] = {}
+        self._to_commit = asyncio.Event()
+        self._last: asyncio.Task[None] | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def handles(self, handler: Handler) -> Handler:
+        """Register the function that handles each batch; use as a decorator."""
+        self._handle = handler
+
+        @self._subscriber
+        async def take(records: Any) -> None:
+            await self._take(records)
+
+        return handler
+
+    async def __aenter__(self) -> "Subscription":
+        self._tasks = [asyncio.create_task(self._connect(), name=f"connect-{self._topic}")]
+        if self._group:
+            self._tasks.append(asyncio.create_task(self._commit_loop(), name=f"commit-{self._topic}"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop_taking()
+        for task in self._tasks:
+            task.cancel()
+        if self._to_commit.is_set():
+            await self._commit()
+        try:
+            async with asyncio.timeout(3):
+                await self._broker.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("kafka.consumer_not_stopped", extra={"reason": f"{type(error).__name__}: {error}"})
+
+    async def stop_taking(self, within: timedelta = timedelta(seconds=5)) -> None:
+        """Poll no more and let the batches under way end; what does not end is read again by the next owner."""
+        self._closing = True
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=within.total_seconds())
+        for task in self._under_way:
+            task.cancel()
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The raw consumer, while there is one."""
+        return self._subscriber.consumer
+
+    def check(self) -> Status:
+        """Whether the group has given us our share, even if it is none."""
+        return Status(self._assigned.is_set(), self._reason)
+
+    async def _connect(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with asyncio.timeout(15):
+                    await self._broker.connect()
+                    self._use_patient_consumer()
+                    await self._broker.start()
+                    if self._group is None:
+                        await self._start_at_the_end()
+                log.info("kafka.subscribed", extra={"topic": self._topic, "group": self._group})
+                return
+            except (KafkaError, OSError, TimeoutError) as error:
+                failures += 1
+                self._reason = f"{type(error).__name__}: {error}"
+                log.warning("kafka.not_subscribed", extra={"topic": self._topic, "reason": self._reason})
+                await self._broker.stop()
+                await asyncio.sleep(Backoff(cap=timedelta(seconds=5)).wait(failures).total_seconds())
+
+    def _use_patient_consumer(self) -> None:
+        config = self._broker.config.broker_config
+        build: Any = config.builder
+        config.builder = partial(_PatientConsumer, **build.keywords, ask=self._wanted)
+
+    async def _start_at_the_end(self) -> None:
+        consumer = self._subscriber.consumer
+        assert consumer is not None
+        # Without the explicit seek, what arrives before the first fetch would be skipped.
+        while not consumer.assignment():
+            await asyncio.sleep(0.05)
+        await consumer.seek_to_end()
+        self.assigned(len(consumer.assignment()))
+
+    async def _wanted(self) -> int:
+        while self._closing:
+            await asyncio.sleep(3600)
+        return await self._demand() if self._demand else self._max_records
+
+    async def _take(self, records: Records) -> None:
+        self._metrics.consumed.labels(self._topic).inc(len(records))
+        self._metrics.batch_size.labels(self._topic).observe(len(records))
+        await self._slots.acquire()
+        task = asyncio.create_task(self._one(records, self._last), name=f"batch-{self._topic}")
+        self._last = task
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        if self._depth == 1:
+            await asyncio.wait([task])
+
+    async def _one(self, records: Records, before: asyncio.Task[None] | None) -> None:
+        try:
+            await self._handle_until_done(records)
+        finally:
+            self._slots.release()
+        if self._group is None:
+            return
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        for record in records:
+            self._offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._to_commit.set()
+
+    async def _handle_until_done(self, records: Records) -> None:
+        assert self._handle is not None
+        failures = 0
+        while True:
+            try:
+                return await self._handle(records)
+            except Exception as error:
+                failures += 1
+                self._metrics.retried.labels(self._topic).inc()
+                log.warning(
+                    "batch.failed",
+                    extra={
+                        "topic": self._topic,
+                        "size": len(records),
+                        "failures": failures,
+                        "reason": repr(error),
+                    },
+                    exc_info=failures == 1,
+                )
+                wait = Backoff(first=timedelta(milliseconds=200), cap=timedelta(seconds=5)).wait(failures)
+                await asyncio.sleep(wait.total_seconds())
+
+    async def _commit_loop(self) -> None:
+        while True:
+            await self._to_commit.wait()
+            await self._commit()
+
+    async def _commit(self) -> None:
+        self._to_commit.clear()
+        consumer = self._subscriber.consumer
+        if consumer is None:
+            return
+        ours = consumer.assignment()
+        offsets = {tp: offset for tp, offset in self._offsets.items() if tp in ours}
+        self._offsets.clear()
+        try:
+            if offsets:
+                await consumer.commit(offsets)
+        except (KafkaError, IllegalStateError) as error:
+            # The next owner reads these again, and their versions match nothing.
+            log.info(
+                "kafka.commit_failed",
+                extra={"topic": self._topic, "reason": f"{type(error).__name__}: {error}"},
+            )
+
+    def assigned(self, count: int) -> None:
+        """The group has given us this many partitions."""
+        self._reason = f"{count} partitions"
+        self._assigned.set()
+
+    async def revoked(self) -> None:
+        """Partitions move: commit what is nearly done, so that the next owner reads less of it again."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_REVOKE_PATIENCE.total_seconds())
+        if self._to_commit.is_set():
+            await self._commit()
+
+
+class _PatientConsumer(AIOKafkaConsumer):
+    """Waits for messages inside the poll and asks for the wanted number before each.
+
+    FastStream sleeps a whole batch timeout after an empty poll, which would delay the
+    first message after a quiet time; so no poll comes back empty.
+    """
+
+    def __init__(self, *topics: str, ask: Demand, **options: Any) -> None:
+        super().__init__(*topics, **options)
+        self._ask = ask
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        while True:
+            wanted = await self._ask()
+            got = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=wanted)
+            if got:
+                return got
+
+
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  aiokafka has no types
+    """Tells the subscription what the group decides."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        await self._subscription.revoked()
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        self._subscription.assigned(len(assigned))
