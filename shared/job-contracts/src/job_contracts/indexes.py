@@ -20,7 +20,8 @@ class IndexSpec:
 _EXISTS: Final = {"$exists": True}
 _TTL: Final = IndexSpec("expiry", [("expire_at", 1)], {"expireAfterSeconds": 0})
 
-# Partial wherever the field comes and goes: a field that moves with the state costs mongod about 10 µs a move.
+# Partial wherever the field comes and goes: one on a field that moves with the state costs
+# mongod about 10 µs a move.
 INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
     Collection.JOBS: (
         IndexSpec("wake_at", [("wake_at", 1)], {"partialFilterExpression": {"wake_at": _EXISTS}}),

@@ -149,12 +149,14 @@ def read_succeeded(value: bytes | None) -> JobSucceeded:
 
 def read_dead_letter(value: bytes | None) -> JobFailed | MessageRejected:
     """Read a message of `dead-letter`; `UnreadableError` says what is wrong with it."""
-    return _read(_dead_letters, value)
+    letter: JobFailed | MessageRejected = _read(_dead_letters, value)
+    return letter
 
 
 def read_event(value: bytes | None) -> JobChanged | JobProgressed:
     """Read a message of `job-events`; `UnreadableError` says what is wrong with it."""
-    return _read(_events, value)
+    event: JobChanged | JobProgressed = _read(_events, value)
+    return event
 
 
 def _read(decoder: "msgspec.json.Decoder[T]", value: bytes | None) -> T:

@@ -111,7 +111,7 @@ def error_doc(error: ErrorInfo, kind: ErrorKind | None = None) -> dict[str, Any]
 
 
 def claim(ids: Sequence[str], version: int, *, worker: str, token: str) -> GuardedMove:
-    """pending → running under the worker's lease; `token` tells which of a group were got."""
+    """Pending → running under the worker's lease; `token` tells which of a group were got."""
     timeout_ms = {"$multiply": ["$timeout", 1000]}
     margin_ms = round(RUNNING_MARGIN / timedelta(milliseconds=1))
     fields = {
@@ -128,7 +128,7 @@ _AFTER_RUNNING: Final = ["worker", "claim"]
 
 
 def release(ids: Sequence[str], version: int) -> GuardedMove:
-    """waiting → pending: the time has come; the message goes out next."""
+    """Waiting → pending: the time has come; the message goes out next."""
     update = [_set("release", version, {"wake_at": pending_wake()}), {"$unset": ["reason"]}]
     return GuardedMove(_guard("release", ids, version), update)
 
@@ -136,7 +136,7 @@ def release(ids: Sequence[str], version: int) -> GuardedMove:
 def retry(
     job_id: str, version: int, *, wait: timedelta, error: ErrorInfo, outcome: str = "failed"
 ) -> GuardedMove:
-    """running → waiting after a failed attempt that another may cure."""
+    """Running → waiting after a failed attempt that another may cure."""
     fields = {
         "reason": str(WaitReason.RETRY),
         "failures": {"$add": ["$failures", 1]},
@@ -148,13 +148,13 @@ def retry(
 
 
 def postpone(job_id: str, version: int, *, wait: timedelta) -> GuardedMove:
-    """running → waiting until an upstream takes calls again: no attempt is burnt."""
+    """Running → waiting until an upstream takes calls again: no attempt is burnt."""
     fields = {"reason": str(WaitReason.RATE_LIMIT), "wake_at": _not_after_expiry(after(wait))}
     return _leave_running("postpone", job_id, version, fields)
 
 
 def give_back(job_id: str, version: int) -> GuardedMove:
-    """running → pending: the worker goes away and the attempt does not count."""
+    """Running → pending: the worker goes away and the attempt does not count."""
     return _leave_running("give_back", job_id, version, {"wake_at": pending_wake()})
 
 
@@ -165,7 +165,7 @@ def _leave_running(move: str, job_id: str, version: int, fields: dict[str, Any])
 
 
 def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
-    """running → cancelled: the worker has ended the task, or is dead."""
+    """Running → cancelled: the worker has ended the task, or is dead."""
     fields = {
         "attempts": _close_attempt("cancelled"),
         # The number of an attempt is `failures` + 1 while it runs: the stopped one stays counted.
@@ -178,7 +178,7 @@ def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
 
 
 def succeed(ids: Sequence[str], version: int, *, retention: timedelta) -> GuardedMove:
-    """running → succeeded; the results were stored before."""
+    """Running → succeeded; the results were stored before."""
     fields = {
         "has_result": True,
         "attempts": _close_attempt("succeeded"),
@@ -192,7 +192,7 @@ def succeed(ids: Sequence[str], version: int, *, retention: timedelta) -> Guarde
 def fail(
     ids: Sequence[str], version: int, *, kind: ErrorKind, error: ErrorInfo, retention: timedelta
 ) -> GuardedMove:
-    """running (or expired: pending, waiting) → failed; the dead letters were stored before."""
+    """Running (or expired: pending, waiting) → failed; the dead letters were stored before."""
     ran = {"$eq": ["$state", str(JobState.RUNNING)]}
     fields = {
         "attempts": {"$cond": [ran, _close_attempt(str(kind), error), {"$ifNull": ["$attempts", []]}]},
@@ -206,7 +206,7 @@ def fail(
 
 
 def cancel(job_id: str, *, owner: str, retention: timedelta) -> GuardedMove:
-    """pending or waiting → cancelled at once, whatever the version: a person names the job, not a message."""
+    """Pending or waiting → cancelled at once, whatever the version: a person names the job, not a message."""
     fields = {"finished_at": NOW, "expire_at": after(retention)}
     return GuardedMove(
         _person_guard("cancel", job_id, owner),
@@ -222,7 +222,7 @@ def request_cancel(job_id: str, *, owner: str) -> GuardedMove:
 
 
 def redrive(job_id: str, *, owner: str, limit: int | None, payload: str | None = None) -> GuardedMove:
-    """failed → pending with a fresh series of attempts; `limit` redrives at most, or no limit if None."""
+    """Failed → pending with a fresh series of attempts; `limit` redrives at most, or no limit if None."""
     fields: dict[str, Any] = {
         "failures": 0,
         "redrives": {"$add": ["$redrives", 1]},
@@ -307,7 +307,7 @@ def hold_outcome(ids: Sequence[str], version: int) -> GuardedMove:
 
 
 def take_over(job_id: str, version: int, *, worker: str | None, wake_at: object) -> GuardedMove:
-    """Before a dead letter of a stalled job goes out: no two dispatchers judge it, a lost letter is sent again."""
+    """Before the dead letter of a stalled job goes out: one dispatcher judges, a lost letter is sent again."""
     guard: Filter = {
         "_id": job_id,
         "version": version,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from job_contracts.messages import JobChanged
+from job_contracts.messages import JobChanged, JobRequested
 from job_contracts.record import INLINE_LIMIT
 
 Record = Mapping[str, Any]
@@ -128,10 +128,25 @@ def changed(record: Record, result: bytes | None = None) -> JobChanged:
     )
 
 
-def one_line(text: bytes) -> bytes:
-    """Return JSON without line breaks, so that foreign JSON cannot end a line of an event stream.
+def requested(record: Record) -> JobRequested:
+    """Return the message that asks a worker to look at a pending job."""
+    return JobRequested(
+        job_id=record["_id"],
+        owner=record["owner"],
+        version=record["version"],
+        attempt=int(record["failures"]) + 1,
+        task=record["task"],
+        payload=Raw(str(record["payload"]).encode()),
+        timeout=float(record["timeout"]),
+        max_attempts=record["max_attempts"],
+        traceparent=record.get("traceparent"),
+    )
 
-    >>> one_line(b'{"a":\\n1}')
+
+def one_line(text: bytes) -> bytes:
+    r"""Return JSON without line breaks, so that foreign JSON cannot end a line of an event stream.
+
+    >>> one_line(b'{"a":\n1}')
     b'{"a":1}'
     """
     if b"\n" in text or b"\r" in text:

@@ -28,11 +28,16 @@ class IndexSpec(Protocol):
     """What an index is made from."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name, unique in its collection."""
+
     @property
-    def keys(self) -> Sequence[tuple[str, int]]: ...
+    def keys(self) -> Sequence[tuple[str, int]]:
+        """Fields, each with 1 or -1."""
+
     @property
-    def options(self) -> Mapping[str, Any]: ...
+    def options(self) -> Mapping[str, Any]:
+        """What `create_index` takes besides."""
 
 
 def is_outage(error: BaseException) -> bool:
@@ -157,7 +162,7 @@ def _connect(settings: MongoSettings) -> Any:
         "appname": "jobstream",
     }
     if settings.driver is MongoDriver.MOTOR:
-        from motor.motor_asyncio import AsyncIOMotorClient  # noqa: PLC0415  only where it is asked for
+        from motor.motor_asyncio import AsyncIOMotorClient
 
         return AsyncIOMotorClient(uri, **options)
     return AsyncMongoClient(uri, **options)

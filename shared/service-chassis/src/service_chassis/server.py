@@ -58,7 +58,7 @@ class HttpServer:
             if self._task.done():
                 await self._task
             await asyncio.sleep(0.01)
-        log.info("http.listening", extra={"name": self._name, "host": self._host, "port": self.port})
+        log.info("http.listening", extra={"server": self._name, "host": self._host, "port": self.port})
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,7 +92,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def ops_server(settings: OpsSettings, *, health: Health, metrics: Metrics) -> HttpServer:
     """Return the server of /livez, /readyz and /metrics."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, _: Receive, send: Send) -> None:
         path = scope.get("path")
         if path == "/livez":
             await _answer(send, 200, b'{"status":"alive"}')

@@ -32,7 +32,7 @@ _REVOKE_PATIENCE: Final = timedelta(seconds=2)
 
 
 class Subscription:
-    """One topic, read by one consumer group, or by nobody else's group (`group=None`: every replica reads all).
+    """One topic, read by a consumer group; with `group=None` every replica reads all of it.
 
     Parameters
     ----------
@@ -90,7 +90,6 @@ class Subscription:
             decoder=pass_through_decoder,
             listener=_Rebalance(self) if group else None,
         )
-        self._handle: Handler | None = None
         self._closing = False
         self._assigned = asyncio.Event()
         self._reason = "not connected yet"
@@ -102,11 +101,10 @@ class Subscription:
 
     def handles(self, handler: Handler) -> Handler:
         """Register the function that handles each batch; use as a decorator."""
-        self._handle = handler
 
         @self._subscriber
         async def take(records: Any) -> None:
-            await self._take(records)
+            await self._take(handler, records)
 
         return handler
 
@@ -129,7 +127,7 @@ class Subscription:
             log.warning("kafka.consumer_not_stopped", extra={"reason": f"{type(error).__name__}: {error}"})
 
     async def stop_taking(self, within: timedelta = timedelta(seconds=5)) -> None:
-        """Poll no more and let the batches under way end; what does not end is read again by the next owner."""
+        """Poll no more and let the batches under way end; the next owner reads the others again."""
         self._closing = True
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=within.total_seconds())
@@ -170,33 +168,33 @@ class Subscription:
         config.builder = partial(_PatientConsumer, **build.keywords, ask=self._wanted)
 
     async def _start_at_the_end(self) -> None:
-        consumer = self._subscriber.consumer
-        assert consumer is not None
-        # Without the explicit seek, what arrives before the first fetch would be skipped.
-        while not consumer.assignment():
+        consumer: Any = self._subscriber.consumer
+        # The assignment of a reader without a group is made when the metadata of the topic is there.
+        while not consumer.assignment():  # noqa: ASYNC110  aiokafka has no event for it
             await asyncio.sleep(0.05)
+        # Without the explicit seek, what arrives before the first fetch would be skipped.
         await consumer.seek_to_end()
         self.assigned(len(consumer.assignment()))
 
     async def _wanted(self) -> int:
-        while self._closing:
-            await asyncio.sleep(3600)
+        if self._closing:
+            await asyncio.Event().wait()
         return await self._demand() if self._demand else self._max_records
 
-    async def _take(self, records: Records) -> None:
+    async def _take(self, handler: Handler, records: Records) -> None:
         self._metrics.consumed.labels(self._topic).inc(len(records))
         self._metrics.batch_size.labels(self._topic).observe(len(records))
         await self._slots.acquire()
-        task = asyncio.create_task(self._one(records, self._last), name=f"batch-{self._topic}")
+        task = asyncio.create_task(self._one(handler, records, self._last), name=f"batch-{self._topic}")
         self._last = task
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         if self._depth == 1:
             await asyncio.wait([task])
 
-    async def _one(self, records: Records, before: asyncio.Task[None] | None) -> None:
+    async def _one(self, handler: Handler, records: Records, before: asyncio.Task[None] | None) -> None:
         try:
-            await self._handle_until_done(records)
+            await self._handle_until_done(handler, records)
         finally:
             self._slots.release()
         if self._group is None:
@@ -207,13 +205,12 @@ class Subscription:
             self._offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
         self._to_commit.set()
 
-    async def _handle_until_done(self, records: Records) -> None:
-        assert self._handle is not None
+    async def _handle_until_done(self, handler: Handler, records: Records) -> None:
         failures = 0
         while True:
             try:
-                return await self._handle(records)
-            except Exception as error:
+                return await handler(records)
+            except Exception as error:  # noqa: BLE001  an outage or a bug: nothing may be committed past it
                 failures += 1
                 self._metrics.retried.labels(self._topic).inc()
                 log.warning(
@@ -265,7 +262,7 @@ class Subscription:
             await self._commit()
 
 
-class _PatientConsumer(AIOKafkaConsumer):
+class _PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     """Waits for messages inside the poll and asks for the wanted number before each.
 
     FastStream sleeps a whole batch timeout after an empty poll, which would delay the
@@ -277,23 +274,28 @@ class _PatientConsumer(AIOKafkaConsumer):
         self._ask = ask
 
     async def getmany(
-        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+        self, *partitions: TopicPartition, timeout_ms: int = 0, **_: Any
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Return at least one message and at most as many as are wanted now."""
         while True:
             wanted = await self._ask()
-            got = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=wanted)
+            got: dict[TopicPartition, list[ConsumerRecord]] = await super().getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=wanted
+            )
             if got:
                 return got
 
 
-class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  aiokafka has no types
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     """Tells the subscription what the group decides."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
 
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002  eager: all of them
+        """Everything is taken from us for the time of the rebalance."""
         await self._subscription.revoked()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """These are ours now."""
         self._subscription.assigned(len(assigned))
