@@ -307,7 +307,7 @@ def hold_outcome(ids: Sequence[str], version: int) -> GuardedMove:
 
 
 def take_over(job_id: str, version: int, *, worker: str | None, wake_at: object) -> GuardedMove:
-    """Before the dead letter of a stalled job goes out: one dispatcher judges, a lost letter is sent again."""
+    """Before the letter of a stalled job goes out: one dispatcher judges, a lost letter is sent again."""
     guard: Filter = {
         "_id": job_id,
         "version": version,

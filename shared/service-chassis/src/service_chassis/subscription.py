@@ -210,7 +210,7 @@ class Subscription:
         while True:
             try:
                 return await handler(records)
-            except Exception as error:  # noqa: BLE001  an outage or a bug: nothing may be committed past it
+            except Exception as error:
                 failures += 1
                 self._metrics.retried.labels(self._topic).inc()
                 log.warning(

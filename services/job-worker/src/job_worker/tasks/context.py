@@ -1,0 +1,56 @@
+"""What a running task may ask of its surroundings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnvironment:
+    """What resources of a task are built from, once per worker.
+
+    Parameters
+    ----------
+    collection
+        Gives a MongoDB collection by name; writes are journaled by a majority.
+    now
+        The server's time.
+    """
+
+    collection: Callable[[str], Any]
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskContext:
+    """One attempt, as its task sees it.
+
+    Parameters
+    ----------
+    job_id, attempt
+        Which job, and the number of this attempt from 1. Together they make an
+        idempotency key for upstream calls.
+    resource
+        What the task's `resources` opened when the worker started; None without.
+    """
+
+    job_id: str
+    attempt: int
+    resource: Any = None
+    cancelled: bool = False
+    """True once a person asked for a cancel or the worker stops: a thread should look at it and end."""
+    _progress: tuple[float, str | None] | None = field(default=None)
+
+    async def progress(self, percent: float, message: str | None = None) -> None:
+        """Tell watchers how far the attempt is, from 0 to 100; the newest at most twice a second is stored."""
+        self.report(percent, message)
+
+    def report(self, percent: float, message: str | None = None) -> None:
+        """Do as `progress` does, from a plain function that runs in a thread."""
+        self._progress = (min(100.0, max(0.0, percent)), message[:200] if message else message)
+
+    def take_progress(self) -> tuple[float, str | None] | None:
+        """Return what was reported since the last call, if anything."""
+        newest, self._progress = self._progress, None
+        return newest

@@ -1,0 +1,98 @@
+"""A task: a function with a payload model, a result model and options."""
+
+import inspect
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter
+from service_chassis.backoff import Backoff
+
+from job_worker.tasks.context import TaskEnvironment
+
+Resources = Callable[[TaskEnvironment], AbstractAsyncContextManager[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the worker runs and what the catalogue tells of it."""
+
+    name: str
+    function: Callable[..., Any]
+    is_coroutine: bool
+    payload: type[BaseModel]
+    result: TypeAdapter[Any]
+    max_attempts: int
+    timeout: timedelta
+    backoff: Backoff
+    resources: Resources | None
+    description: str
+
+    def catalogue_entry(self) -> dict[str, Any]:
+        """Return the task as stored in `tasks`; schemas are JSON text, as `$ref` is no field name for MongoDB."""
+        return {
+            "_id": self.name,
+            "description": self.description,
+            "payload_schema": json.dumps(self.payload.model_json_schema()),
+            "result_schema": json.dumps(self.result.json_schema(mode="serialization")),
+            "options": {
+                "max_attempts": self.max_attempts,
+                "timeout": self.timeout.total_seconds(),
+                "backoff": {
+                    "first": self.backoff.first.total_seconds(),
+                    "cap": self.backoff.cap.total_seconds(),
+                },
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class task:  # noqa: N801  it is used as a decorator
+    """Make a function a task.
+
+    The function takes a pydantic model and a `TaskContext` and returns what its
+    annotation says. A plain `def` runs in a thread. Publish it under the entry-point group
+    `jobstream.tasks` and install it beside the worker.
+
+    >>> from pydantic import BaseModel
+    >>> class Greeting(BaseModel):
+    ...     name: str
+    >>> @task("greet", max_attempts=3)
+    ... async def greet(payload: Greeting, context: object) -> str:
+    ...     '''Greets somebody.'''
+    ...     return f"hello {payload.name}"
+    >>> greet.name, greet.description
+    ('greet', 'Greets somebody.')
+    """
+
+    name: str = field(kw_only=False)
+    max_attempts: int = 5
+    timeout: timedelta = timedelta(minutes=1)
+    backoff: Backoff = Backoff()
+    resources: Resources | None = None
+
+    def __call__(self, function: Callable[..., Any]) -> Task:
+        """Return the task that runs `function`."""
+        hints = get_type_hints(function)
+        payload = hints[next(iter(inspect.signature(function).parameters))]
+        if not (isinstance(payload, type) and issubclass(payload, BaseModel)):
+            raise TypeError(
+                f"task {self.name!r}: the first parameter must be annotated with a pydantic model"
+            )
+        if "return" not in hints:
+            raise TypeError(f"task {self.name!r}: annotate what it returns")
+        return Task(
+            name=self.name,
+            function=function,
+            is_coroutine=inspect.iscoroutinefunction(function),
+            payload=payload,
+            result=TypeAdapter(hints["return"]),
+            max_attempts=self.max_attempts,
+            timeout=self.timeout,
+            backoff=self.backoff,
+            resources=self.resources,
+            description=(inspect.getdoc(function) or "").partition("\n")[0],
+        )

@@ -1,0 +1,35 @@
+"""How a task can go wrong.
+
+* TaskError
+  x Reject        the answer is no: the job fails now
+  x Retry         may pass: wait, then try again
+  x RateLimited   nobody's fault: wait that long, burn no attempt
+
+Anything else is a bug in the task: treated as Retry, logged with its traceback.
+"""
+
+from datetime import timedelta
+
+
+class TaskError(Exception):
+    """What a task raises to say what happens next; its text is shown to the job's owner."""
+
+
+class Reject(TaskError):  # noqa: N818  it reads as the instruction it is
+    """The answer is no, and another attempt would be refused as well."""
+
+
+class Retry(TaskError):  # noqa: N818  it reads as the instruction it is
+    """Another attempt may work; `after` overrides the back-off, as an upstream's `Retry-After` does."""
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class RateLimited(TaskError):  # noqa: N818  it reads as the instruction it is
+    """An upstream takes no more calls for this long from now; no attempt is burnt."""
+
+    def __init__(self, message: str, *, until: timedelta) -> None:
+        super().__init__(message)
+        self.until = until
