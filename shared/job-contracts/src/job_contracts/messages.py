@@ -19,7 +19,9 @@ T = TypeVar("T")
 
 JobId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID; also the Kafka key")]
 Version = Annotated[int, Meta(ge=1, le=2**53, description="Version of the record this speaks of")]
-Attempt = Annotated[int, Meta(ge=0, description="Attempts are counted from 1; 0: none was started")]
+Attempt = Annotated[
+    int, Meta(ge=0, le=2**31 - 1, description="Attempts are counted from 1; 0: none was started")
+]
 Headers = list[tuple[str, bytes]]
 
 
@@ -38,9 +40,9 @@ class Origin(Struct, frozen=True, kw_only=True):
     """Where in Kafka a message stood."""
 
     topic: str
-    partition: int
-    offset: int
-    timestamp: datetime
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    timestamp: Annotated[datetime, Meta(tz=True)]
 
 
 class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.requested.v1"):
