@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import UpdateMany
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from service_chassis.mongo import Collection
@@ -31,5 +31,10 @@ async def update_groups(collection: Collection, updates: Sequence[tuple[Any, Any
     """Apply each (filter, update) to all it matches, in one round trip; return how many changed."""
     if not updates:
         return 0
-    result = await collection.bulk_write([UpdateMany(*update) for update in updates], ordered=False)
+    # mongod takes an update of one document along a shorter path, and the driver can repeat it by itself.
+    operations = [
+        UpdateOne(query, update) if isinstance(query.get("_id"), str) else UpdateMany(query, update)
+        for query, update in updates
+    ]
+    result = await collection.bulk_write(operations, ordered=False)
     return int(result.modified_count)
