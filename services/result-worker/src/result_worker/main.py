@@ -1,0 +1,39 @@
+"""Wires the result worker; nothing connects until it runs."""
+
+from typing import Final
+
+from job_contracts.indexes import INDEXES
+from job_contracts.topics import Group, Topic
+from result_worker.handlers import register_handlers
+from result_worker.publisher import KafkaPublisher
+from result_worker.recording import Recording
+from result_worker.settings import Settings
+from result_worker.store import MongoResultStore
+from service_chassis.health import Health
+from service_chassis.metrics import Metrics
+from service_chassis.mongo import Mongo
+from service_chassis.publisher import Publisher
+from service_chassis.server import Service, ops_server
+from service_chassis.subscription import Subscription
+
+NAME: Final = "result-worker"
+
+
+def create_app(settings: Settings) -> Service:
+    """Assemble the result worker."""
+    metrics = Metrics()
+    mongo = Mongo(settings.mongo, indexes=INDEXES)
+    publisher = Publisher(settings.kafka, client_id=NAME, metrics=metrics)
+    results = Subscription(
+        settings.kafka, topic=Topic.RESULTS, group=Group.RESULT_WORKER, client_id=NAME, metrics=metrics
+    )
+    recording = Recording(
+        store=MongoResultStore(mongo),
+        publisher=KafkaPublisher(publisher),
+        metrics=metrics,
+        retention=settings.retention.succeeded,
+    )
+    register_handlers(results, recording)
+    health = Health(required={"mongo": mongo.check, "kafka": publisher.check, "subscription": results.check})
+    ops = ops_server(settings.ops, health=health, metrics=metrics)
+    return Service(NAME, health=health, parts=[ops, mongo, publisher, results], grace=settings.shutdown_grace)

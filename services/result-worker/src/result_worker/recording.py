@@ -1,0 +1,113 @@
+"""Records how jobs succeeded: first the result, then the move, then the event."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from job_contracts.lifecycle import JobState
+from job_contracts.messages import JobSucceeded, MessageRejected, UnreadableError, read_succeeded
+from job_contracts.record import STRAY_MARGIN, GuardedMove, succeed
+from job_contracts.rejection import Received, reject
+from job_contracts.topics import Topic
+from job_contracts.views import Record, one_line
+from service_chassis.metrics import Metrics
+
+
+class ResultStore(Protocol):
+    """What recording asks of storage."""
+
+    async def keep(self, outcomes: Sequence[JobSucceeded], *, lifetime: timedelta) -> None:
+        """Store results; one that is there already for the same job and version stays."""
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply moves in one round trip; return how many jobs moved."""
+
+    async def records(self, ids: Collection[str]) -> dict[str, Record]:
+        """Return the records with these ids, without their history."""
+
+
+class RecordingPublisher(Protocol):
+    """What recording tells the others."""
+
+    async def changed(self, jobs: Sequence[tuple[Record, bytes]]) -> None:
+        """Announce the stored state of jobs, each with its result."""
+
+    async def rejected(self, letters: Sequence[MessageRejected]) -> None:
+        """Divert what could not be read."""
+
+
+class Recording:
+    """Turns messages of `results` into results and succeeded jobs.
+
+    A batch may be recorded again: results that are stored stay, a move that was made
+    matches nothing, and what has succeeded is announced once more, since nobody knows
+    whether the first announcement got through. Readers drop what they have seen.
+
+    Parameters
+    ----------
+    store
+        Where records and results are.
+    publisher
+        Announces moves and diverts what is unreadable.
+    metrics
+        Counts what became of each message.
+    retention
+        How long a succeeded job is kept.
+    """
+
+    def __init__(
+        self, *, store: ResultStore, publisher: RecordingPublisher, metrics: Metrics, retention: timedelta
+    ) -> None:
+        self._store, self._publisher = store, publisher
+        self._retention = retention
+        self._dropped = metrics.dropped
+        self._recorded = metrics.counter(
+            "results_recorded_total", "Messages of `results` by what became of them", "outcome"
+        )
+        self._seconds = metrics.histogram("recording_seconds", "Time to record one batch")
+
+    async def record(self, batch: Sequence[Received]) -> None:
+        """Record a batch; whatever this raises, the same batch may be given again."""
+        with self._seconds.time():
+            outcomes, letters = _read(batch)
+            if outcomes:
+                await self._succeed(outcomes)
+            # Last, so that an outage which repeats the batch does not divert the same bytes many times.
+            if letters:
+                await self._publisher.rejected(letters)
+                self._recorded.labels("rejected").inc(len(letters))
+
+    async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
+        await self._store.keep(outcomes, lifetime=self._retention + STRAY_MARGIN)
+        moved = await self._store.apply(self._moves(outcomes))
+        records = await self._store.records({outcome.job_id for outcome in outcomes})
+        done: dict[str, tuple[Record, bytes]] = {}
+        for outcome in outcomes:
+            record = records.get(outcome.job_id)
+            if record is None:
+                self._dropped.labels(Topic.RESULTS, "unknown_job").inc()
+            elif record["state"] != JobState.SUCCEEDED or record["version"] != outcome.version + 1:
+                self._dropped.labels(Topic.RESULTS, "stale_version").inc()
+            else:
+                done.setdefault(outcome.job_id, (record, one_line(bytes(outcome.result))))
+        await self._publisher.changed(list(done.values()))
+        self._recorded.labels("succeeded").inc(moved)
+        # A job may be deleted between its move and the reading.
+        self._recorded.labels("repeated").inc(max(0, len(done) - moved))
+
+    def _moves(self, outcomes: Sequence[JobSucceeded]) -> list[GuardedMove]:
+        by_version: dict[int, list[str]] = defaultdict(list)
+        for outcome in outcomes:
+            by_version[outcome.version].append(outcome.job_id)
+        return [succeed(ids, version, retention=self._retention) for version, ids in by_version.items()]
+
+
+def _read(batch: Sequence[Received]) -> tuple[list[JobSucceeded], list[MessageRejected]]:
+    outcomes, letters = [], []
+    for received in batch:
+        try:
+            outcomes.append(read_succeeded(received.value))
+        except UnreadableError as error:
+            letters.append(reject(received, error))
+    return outcomes, letters

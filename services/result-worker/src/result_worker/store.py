@@ -1,0 +1,44 @@
+"""Keeps results and moves jobs in MongoDB; translates and decides nothing."""
+
+from collections.abc import Collection as Items
+from collections.abc import Sequence
+from datetime import timedelta
+
+from job_contracts.messages import JobSucceeded
+from job_contracts.record import Collection, GuardedMove
+from job_contracts.views import Record, one_line
+from service_chassis.bulk import insert_missing, update_groups
+from service_chassis.mongo import Mongo
+
+_HISTORY = {"attempts": 0, "logs": 0}
+
+
+class MongoResultStore:
+    """Results by job and version, and the records of their jobs."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def keep(self, outcomes: Sequence[JobSucceeded], *, lifetime: timedelta) -> None:
+        """Store results; one that is there already for the same job and version stays."""
+        expire_at = self._mongo.now() + lifetime
+        documents = [
+            {
+                "_id": {"job": outcome.job_id, "version": outcome.version},
+                "owner": outcome.owner,
+                "result": one_line(bytes(outcome.result)).decode(),
+                "expire_at": expire_at,
+            }
+            for outcome in outcomes
+        ]
+        await insert_missing(self._mongo.collection(Collection.RESULTS), documents)
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply moves in one round trip; return how many jobs moved."""
+        return await update_groups(self._mongo.collection(Collection.JOBS), moves)
+
+    async def records(self, ids: Items[str]) -> dict[str, Record]:
+        """Return the records with these ids, without their history."""
+        jobs = self._mongo.collection(Collection.JOBS)
+        found = await jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
+        return {record["_id"]: record for record in found}
