@@ -295,7 +295,7 @@ def republish(ids: Sequence[str], version: int) -> GuardedMove:
 
 
 def hand_over(ids: Sequence[str], version: int) -> GuardedMove:
-    """This worker has no slot or does not know the task: the dispatcher shall publish it elsewhere, now."""
+    """A worker without a slot, or without the task: the dispatcher shall publish it elsewhere, now."""
     guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING)}
     return GuardedMove(guard, [{"$set": {"wake_at": NOW}}])
 

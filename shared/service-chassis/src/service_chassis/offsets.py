@@ -38,7 +38,7 @@ class KafkaOffsets:
     async def ends(self, topic: str) -> Offsets:
         """Return the end offset of every partition that holds anything.
 
-        Raises:
+        Raises
         ------
         OffsetsError
             Kafka is away.

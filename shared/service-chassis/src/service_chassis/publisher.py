@@ -80,7 +80,7 @@ class Publisher:
     ) -> None:
         """Publish and wait for all replicas' acknowledgement.
 
-        Raises:
+        Raises
         ------
         PublishError
             Kafka is away or refused; some of the messages may have been stored.

@@ -139,6 +139,11 @@ class Subscription:
         """The raw consumer, while there is one."""
         return self._subscriber.consumer
 
+    def partitions(self) -> list[int]:
+        """Return the partitions that are ours now."""
+        consumer = self._subscriber.consumer
+        return sorted(tp.partition for tp in consumer.assignment()) if consumer is not None else []
+
     def check(self) -> Status:
         """Whether the group has given us our share, even if it is none."""
         return Status(self._assigned.is_set(), self._reason)

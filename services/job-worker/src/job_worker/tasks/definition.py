@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
-from service_chassis.backoff import Backoff
 
 from job_worker.tasks.context import TaskEnvironment
+from service_chassis.backoff import Backoff
 
 Resources = Callable[[TaskEnvironment], AbstractAsyncContextManager[Any]]
 
@@ -71,7 +71,7 @@ class task:  # noqa: N801  it is used as a decorator
     name: str = field(kw_only=False)
     max_attempts: int = 5
     timeout: timedelta = timedelta(minutes=1)
-    backoff: Backoff = Backoff()
+    backoff: Backoff = field(default_factory=Backoff)
     resources: Resources | None = None
 
     def __call__(self, function: Callable[..., Any]) -> Task:

@@ -13,6 +13,6 @@ class Nothing(BaseModel):
 
 
 @task("noop")
-async def noop(payload: Nothing, context: TaskContext) -> Nothing:  # noqa: ARG001, RUF029  that is the point of it
+async def noop(payload: Nothing, context: TaskContext) -> Nothing:  # noqa: ARG001  that is the point of it
     """Does nothing and succeeds."""
     return payload

@@ -1,0 +1,19 @@
+"""Runs the job worker with settings from the environment."""
+
+import uvloop
+
+from job_worker.main import NAME, create_app
+from job_worker.settings import Settings
+from job_worker.tasks.registry import installed_tasks
+from service_chassis.logs import configure_logs
+
+
+def main() -> None:
+    """Read the settings and live until SIGTERM."""
+    settings = Settings()
+    configure_logs(settings.log, service=NAME)
+    uvloop.run(create_app(settings, installed_tasks()).run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Turns a batch of messages into jobs that run here.
+
+Read → claim with one update for each version → run. What cannot be read goes to
+`dead-letter` byte for byte; what this worker cannot take now is handed over.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+from uuid import uuid4
+
+from aiokafka import ConsumerRecord
+
+from job_contracts.messages import JobRequested, MessageRejected, UnreadableError, read_requested
+from job_contracts.record import GuardedMove, claim, give_back, hand_over
+from job_contracts.rejection import reject
+from job_contracts.topics import Topic
+from job_worker.execution import Execution
+from job_worker.lease import Lease
+from job_worker.moving import Moving
+from job_worker.slots import Slots
+from service_chassis.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_FULL_FOR = timedelta(seconds=1)
+_MOST = 500
+
+
+class ClaimStore(Protocol):
+    """What claiming asks of storage."""
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply guarded moves; return how many records matched."""
+
+    async def claimed_ids(self, ids: Sequence[str], token: str) -> set[str]:
+        """Return which jobs a claim has got."""
+
+
+class RejectPublisher(Protocol):
+    """Where unreadable messages go."""
+
+    async def rejected(self, letters: Sequence[MessageRejected]) -> None:
+        """Publish them byte for byte."""
+
+
+class Claiming:
+    """Claims jobs for this worker."""
+
+    def __init__(
+        self,
+        *,
+        store: ClaimStore,
+        publisher: RejectPublisher,
+        execution: Execution,
+        moving: Moving,
+        lease: Lease,
+        slots: Slots,
+        tasks: Collection[str],
+        metrics: Metrics,
+    ) -> None:
+        self._store, self._publisher = store, publisher
+        self._execution, self._moving = execution, moving
+        self._lease, self._slots, self._tasks = lease, slots, tasks
+        self._dropped = metrics.dropped
+        self._handed_over = metrics.counter(
+            "jobs_handed_over_total", "Jobs given to a fitter worker", "reason"
+        )
+
+    async def wanted(self) -> int:
+        """Wait until messages are wanted: as many as slots are free.
+
+        A worker that stays full takes messages only while another has room, and hands
+        them over: nothing waits behind a full worker, and nothing is tossed between full ones.
+        """
+        while True:
+            await self._lease.held()
+            if self._slots.free > 0 or await self._slots.wait_free(_FULL_FOR):
+                return min(self._slots.free, _MOST)
+            if self._lease.free_elsewhere > 0:
+                return min(self._lease.free_elsewhere, _MOST)
+
+    async def claim(self, records: Sequence[ConsumerRecord]) -> None:
+        """Claim and start what these messages ask for; after this they may be committed."""
+        requests = await self._read(records)
+        known = [r for r in requests if r.task in self._tasks]
+        unknown = [r for r in requests if r.task not in self._tasks]
+        room = max(0, self._slots.free)
+        await self._hand_over(unknown, "unknown_task")
+        await self._hand_over(known[room:], "full")
+        if known[:room]:
+            await self._claim_and_start(known[:room])
+
+    async def _read(self, records: Sequence[ConsumerRecord]) -> list[JobRequested]:
+        requests: dict[str, JobRequested] = {}
+        rejected = []
+        for record in records:
+            try:
+                request = read_requested(record.value)
+            except UnreadableError as error:
+                rejected.append(reject(record, error))
+                continue
+            known = requests.get(request.job_id)
+            # Two messages of one job in a batch: the newer version is the one that can match.
+            if known is None or known.version < request.version:
+                requests[request.job_id] = request
+        if rejected:
+            log.warning("messages.unreadable", extra={"topic": Topic.JOBS, "count": len(rejected)})
+            await self._publisher.rejected(rejected)
+        return list(requests.values())
+
+    async def _claim_and_start(self, requests: Sequence[JobRequested]) -> None:
+        worker, token = await self._lease.held(), uuid4().hex
+        by_version: dict[int, list[str]] = defaultdict(list)
+        for request in requests:
+            by_version[request.version].append(request.job_id)
+        moves = [claim(ids, version, worker=worker, token=token) for version, ids in by_version.items()]
+        ids = [request.job_id for request in requests]
+        # A claim whose answer was lost is made again with the same token: it then matches nothing,
+        # and the token tells what the first one got (1-core, model check 2).
+        matched = await self._moving.until_answered(self._store.apply, moves)
+        ours = set(ids)
+        if matched < len(ids):
+            ours = await self._moving.until_answered(self._store.claimed_ids, ids, token)
+            self._dropped.labels(Topic.JOBS, "stale_version").inc(len(ids) - len(ours))
+        for request in requests:
+            if request.job_id not in ours:
+                continue
+            if worker != self._lease.worker_id:
+                # The lease lapsed while MongoDB was away: what was got under it is not ours to run.
+                await self._moving.make(
+                    request.job_id, request.version + 1, give_back(request.job_id, request.version + 1)
+                )
+            else:
+                self._execution.start(request, worker=worker)
+
+    async def _hand_over(self, requests: Sequence[JobRequested], reason: str) -> None:
+        if not requests:
+            return
+        by_version: dict[int, list[str]] = defaultdict(list)
+        for request in requests:
+            by_version[request.version].append(request.job_id)
+        await self._store.apply([hand_over(ids, version) for version, ids in by_version.items()])
+        self._lease.free_elsewhere -= len(requests)
+        self._handed_over.labels(reason).inc(len(requests))

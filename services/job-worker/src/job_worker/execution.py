@@ -1,0 +1,251 @@
+"""Runs claimed jobs, each under its own timeout, in at most as many slots as there are."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from msgspec import Raw
+from pydantic import ValidationError
+
+from job_contracts.lifecycle import ErrorKind
+from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded
+from job_contracts.record import RESULT_LIMIT, give_back, postpone, retry, stop
+from job_worker.moving import Moving
+from job_worker.outcomes import Outcomes
+from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
+from job_worker.slots import Slots
+from job_worker.tasks import Reject, Task, TaskContext
+from job_worker.tasks.errors import TaskError
+
+log = logging.getLogger(__name__)
+
+
+class ResultTooLarge(Reject):
+    """The result has more bytes than a job may have."""
+
+
+class InvalidPayload(Reject):
+    """The payload is not what the task takes."""
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A job in its slot."""
+
+    request: JobRequested
+    version: int
+    """Version of the running record: the fence of everything this attempt does."""
+    worker: str
+    context: TaskContext
+    started: float
+    attempt: asyncio.Task[None] | None = None
+    run: asyncio.Future[Any] | None = None
+    cancel: bool = False
+    drop: bool = False
+    announced: bool = field(default=False)
+
+
+class Execution:
+    """Runs jobs and hands each end to whoever records it.
+
+    Parameters
+    ----------
+    resources
+        What the tasks opened at start, by task name.
+    clock
+        Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        tasks: Mapping[str, Task],
+        resources: Mapping[str, Any],
+        slots: Slots,
+        outcomes: Outcomes,
+        moving: Moving,
+        clock: Callable[[], float],
+        retention: timedelta,
+        drain: timedelta,
+    ) -> None:
+        self._tasks, self._resources = tasks, resources
+        self._slots, self._outcomes, self._moving = slots, outcomes, moving
+        self._clock, self._retention, self._drain = clock, retention, drain
+        self._running: dict[str, Running] = {}
+        # A plain function that outlives its timeout keeps its slot, so there are as many threads as slots.
+        self._threads = ThreadPoolExecutor(max_workers=slots.total, thread_name_prefix="task")
+
+    async def __aenter__(self) -> "Execution":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let jobs finish within the drain time and give the others back."""
+        attempts = [r.attempt for r in self._running.values() if r.attempt]
+        if attempts:
+            log.info("execution.draining", extra={"jobs": len(attempts)})
+            await asyncio.wait(attempts, timeout=self._drain.total_seconds())
+        leftover = list(self._running.values())
+        self.drop(lambda _: True)
+        if leftover:
+            await asyncio.wait([r.attempt for r in leftover if r.attempt], timeout=5)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def running(self) -> Mapping[str, Running]:
+        """Jobs in their slots, by id."""
+        return self._running
+
+    def start(self, request: JobRequested, *, worker: str) -> None:
+        """Run the claimed job in a slot of its own, which the caller has seen free."""
+        self._slots.take()
+        context = TaskContext(
+            job_id=request.job_id, attempt=request.attempt, resource=self._resources.get(request.task)
+        )
+        job = Running(request, request.version + 1, worker, context, self._clock())
+        self._running[request.job_id] = job
+        job.attempt = asyncio.create_task(self._attempt(job), name=f"{request.task} {request.job_id}")
+
+    def cancel(self, job_id: str) -> None:
+        """End the attempt of a job that a person wants cancelled."""
+        job = self._running.get(job_id)
+        if job is not None and not job.cancel:
+            job.cancel = True
+            self._interrupt(job)
+
+    def drop(self, which: Callable[[Running], bool]) -> None:
+        """End attempts that are no longer ours, or must be given back; no attempt is burnt."""
+        for job in [j for j in self._running.values() if which(j)]:
+            job.drop = True
+            self._interrupt(job)
+
+    def _interrupt(self, job: Running) -> None:
+        job.context.cancelled = True
+        # Only the task itself is cancelled: an outcome that is being published stays on its way.
+        if job.run is not None and not job.run.done() and self._tasks[job.request.task].is_coroutine:
+            job.run.cancel()
+
+    async def _attempt(self, job: Running) -> None:
+        try:
+            await self._finish(job, await self._run(job))
+        except Exception:
+            # The lease is still ours; when `wake_at` of the job is due the dispatcher tries it again.
+            log.exception("attempt.lost", extra={"job_id": job.request.job_id})
+        finally:
+            self._running.pop(job.request.job_id, None)
+            self._slots.release()
+
+    async def _run(self, job: Running) -> "JobSucceeded | BaseException":
+        """Run the task; return its outcome or what it raised."""
+        task, request = self._tasks[job.request.task], job.request
+        limit = asyncio.timeout(request.timeout)
+        try:
+            payload = task.payload.model_validate_json(bytes(request.payload))
+            async with limit:
+                if task.is_coroutine:
+                    job.run = asyncio.ensure_future(task.function(payload, job.context))
+                    value = await job.run
+                else:
+                    value = await self._in_thread(job, task, payload)
+            result = task.result.dump_json(task.result.validate_python(value))
+            if len(result) > RESULT_LIMIT:
+                raise ResultTooLarge(f"the result has {len(result)} bytes, {RESULT_LIMIT} are allowed")
+        except ValidationError as error:
+            return InvalidPayload(_first_error(error))
+        except asyncio.CancelledError as error:
+            return error
+        except TimeoutError as error:
+            if limit.expired():
+                return _TimedOut(f"the attempt took longer than {request.timeout:g} s")
+            return error
+        except TaskError as error:
+            return error
+        except Exception as error:
+            log.exception("task.raised", extra={"task": request.task, "job_id": request.job_id})
+            return error
+        return JobSucceeded(
+            job_id=request.job_id,
+            owner=request.owner,
+            version=job.version,
+            attempt=request.attempt,
+            task=request.task,
+            result=Raw(result),
+            run_seconds=round(self._clock() - job.started, 4),
+            traceparent=request.traceparent,
+        )
+
+    async def _in_thread(self, job: Running, task: Task, payload: Any) -> Any:
+        job.run = asyncio.get_running_loop().run_in_executor(
+            self._threads, task.function, payload, job.context
+        )
+        try:
+            return await asyncio.shield(job.run)
+        except asyncio.CancelledError:
+            # The timeout has passed, but a thread cannot be ended: wait, so that the slot stays taken.
+            job.context.cancelled = True
+            await asyncio.wait([job.run])
+            raise
+
+    async def _finish(self, job: Running, end: "JobSucceeded | BaseException") -> None:
+        request = job.request
+        if isinstance(end, JobSucceeded):
+            return await self._outcomes.publish(end)
+        ended_for_cancel = stop(request.job_id, job.version, retention=self._retention)
+        if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
+            await self._moving.make(
+                request.job_id, job.version, give_back(request.job_id, job.version), ended_for_cancel
+            )
+            return None
+        if job.cancel:
+            await self._moving.make(request.job_id, job.version, ended_for_cancel)
+            return None
+        task = self._tasks[request.task]
+        verdict = judge(
+            end,
+            task=task,
+            attempt=request.attempt,
+            max_attempts=request.max_attempts,
+            timed_out=isinstance(end, _TimedOut),
+        )
+        await self._settle(job, verdict)
+        return None
+
+    async def _settle(self, job: Running, verdict: Verdict) -> None:
+        request, version = job.request, job.version
+        ended_for_cancel = stop(request.job_id, version, retention=self._retention)
+        match verdict:
+            case GiveUp(kind=kind, error=error):
+                await self._outcomes.publish(_letter(job, kind, error))
+            case TryAgain(wait=wait, error=error, outcome=outcome):
+                move = retry(request.job_id, version, wait=wait, error=error, outcome=outcome)
+                await self._moving.make(request.job_id, version, move, ended_for_cancel)
+            case Postpone(wait=wait):
+                move = postpone(request.job_id, version, wait=wait)
+                await self._moving.make(request.job_id, version, move, ended_for_cancel)
+
+
+class _TimedOut(Exception):  # noqa: N818
+    """The attempt took longer than its timeout."""
+
+
+def _letter(job: Running, kind: ErrorKind, error: ErrorInfo) -> JobFailed:
+    request = job.request
+    return JobFailed(
+        job_id=request.job_id,
+        owner=request.owner,
+        version=job.version,
+        attempt=request.attempt,
+        task=request.task,
+        kind=kind,
+        error=error,
+        traceparent=request.traceparent,
+    )
+
+
+def _first_error(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = "/".join(str(part) for part in first["loc"])
+    return f"/{where}: {first['msg']}"

@@ -1,0 +1,195 @@
+"""The worker's lease: a document renewed from a thread of its own.
+
+A task that blocks the event loop must not lose the lease of all the others, so renewal
+has its own thread and its own connection. An id is new at each start, and a lapsed lease
+is never renewed: the worker drops what it runs and goes on under a new id (1-core, model
+check 1).
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from job_contracts.record import NOW, Collection, after
+from job_worker.settings import WorkerSettings
+from job_worker.slots import Slots
+from service_chassis.settings import MongoSettings
+
+log = logging.getLogger(__name__)
+
+_KEPT = timedelta(days=1)
+_SLOW_LOOP = timedelta(seconds=1)
+HUNG = 70
+"""Exit code of a process whose loop hung (EX_SOFTWARE of sysexits.h)."""
+
+
+class Lease:
+    """Holds this worker's place among the living.
+
+    Parameters
+    ----------
+    on_lapse
+        Called in the loop with the lapsed id, before a new id is in force: whatever runs
+        under it must be dropped.
+    running
+        Names what runs now, for the log when the loop is blocked.
+    """
+
+    def __init__(
+        self,
+        mongo: MongoSettings,
+        settings: WorkerSettings,
+        *,
+        tasks: Sequence[str],
+        slots: Slots,
+        partitions: Callable[[], list[int]],
+        running: Callable[[], list[str]],
+    ) -> None:
+        self._mongo, self._settings = mongo, settings
+        self._tasks, self._slots = list(tasks), slots
+        self._partitions, self._running = partitions, running
+        self.on_lapse: Callable[[str], None] = lambda _: None
+        self.worker_id = _new_id()
+        self.free_elsewhere = 0
+        self._held_until = 0.0
+        self._held = asyncio.Event()
+        self._ticked = time.monotonic()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._beat: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> "Lease":
+        self._loop = asyncio.get_running_loop()
+        self._beat = asyncio.create_task(self._tick(), name="lease-tick")
+        self._thread = threading.Thread(target=self._renew_for_ever, name="lease", daemon=True)
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        if self._beat:
+            self._beat.cancel()
+        if self._thread:
+            await asyncio.to_thread(self._thread.join, 3)
+
+    def holds(self) -> bool:
+        """Whether a claim made now would be under a living lease, by this machine's monotonic clock."""
+        return time.monotonic() < self._held_until
+
+    async def held(self) -> str:
+        """Wait until the lease holds and return the worker's id."""
+        while not self.holds():
+            self._held.clear()
+            await self._held.wait()
+        return self.worker_id
+
+    async def _tick(self) -> None:
+        while True:
+            self._ticked = time.monotonic()
+            await asyncio.sleep(0.5)
+
+    # Everything below runs in the lease's thread.
+
+    def _renew_for_ever(self) -> None:
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            self._mongo.uri.get_secret_value(),
+            serverSelectionTimeoutMS=1_500,
+            connectTimeoutMS=1_500,
+            socketTimeoutMS=2_500,
+            appname="jobstream-lease",
+            maxPoolSize=1,
+        )
+        workers = client[self._mongo.database].get_collection(
+            Collection.WORKERS, write_concern=WriteConcern(w="majority", j=True)
+        )
+        registered, due = False, 0.0
+        while not self._stop.wait(0.25):
+            self._watch_loop()
+            if time.monotonic() < due:
+                continue
+            asked = time.monotonic()
+            try:
+                if registered and not self._renew(workers):
+                    log.warning("lease.lapsed", extra={"worker": self.worker_id})
+                    self._call(self._lapsed, self.worker_id)
+                    self.worker_id = _new_id()
+                    registered = False
+                if not registered:
+                    self._register(workers)
+                    registered = True
+                self.free_elsewhere = self._count_free_elsewhere(workers)
+            except PyMongoError as error:
+                log.warning(
+                    "lease.not_renewed", extra={"reason": f"{type(error).__name__}: {str(error)[:200]}"}
+                )
+                due = time.monotonic() + 0.5
+                continue
+            # Counted from before the request: MongoDB's clock started the lease no earlier than that.
+            self._held_until = asked + self._settings.lease.total_seconds() - 1
+            self._call(self._held.set)
+            due = asked + self._settings.renew_every.total_seconds()
+        self._leave(workers)
+        client.close()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "alive_until": after(self._settings.lease),
+            "expire_at": after(_KEPT),
+            "slots": self._slots.total,
+            "busy": self._slots.busy,
+            "partitions": self._partitions(),
+        }
+
+    def _renew(self, workers: Any) -> bool:
+        living = {"_id": self.worker_id, "$expr": {"$gt": ["$alive_until", NOW]}}
+        return bool(workers.update_one(living, [{"$set": self._state()}]).matched_count)
+
+    def _register(self, workers: Any) -> None:
+        fixed = {
+            "tasks": {"$literal": self._tasks},
+            "host": {"$literal": self._settings.host},
+            "started_at": NOW,
+        }
+        workers.update_one({"_id": self.worker_id}, [{"$set": {**self._state(), **fixed}}], upsert=True)
+        log.info("lease.registered", extra={"worker": self.worker_id})
+
+    def _count_free_elsewhere(self, workers: Any) -> int:
+        others = {"_id": {"$ne": self.worker_id}, "$expr": {"$gt": ["$alive_until", NOW]}}
+        return sum(max(0, w["slots"] - w["busy"]) for w in workers.find(others, {"slots": 1, "busy": 1}))
+
+    def _leave(self, workers: Any) -> None:
+        try:
+            workers.delete_one({"_id": self.worker_id})
+        except PyMongoError as error:
+            log.warning("lease.not_returned", extra={"reason": f"{type(error).__name__}: {str(error)[:200]}"})
+
+    def _lapsed(self, worker_id: str) -> None:
+        self.on_lapse(worker_id)
+
+    def _call(self, function: Callable[..., None], *args: Any) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def _watch_loop(self) -> None:
+        silent = timedelta(seconds=time.monotonic() - self._ticked)
+        if silent > self._settings.hang_limit:
+            log.error("loop.hung", extra={"seconds": silent.total_seconds(), "tasks": self._running()})
+            os._exit(HUNG)
+        if silent > _SLOW_LOOP + timedelta(seconds=0.5):
+            log.warning("loop.blocked", extra={"seconds": silent.total_seconds(), "tasks": self._running()})
+            self._stop.wait(1)
+
+
+def _new_id() -> str:
+    return f"w-{uuid4()}"

@@ -1,0 +1,120 @@
+"""Assembles the job worker, top to bottom; nothing connects until it runs."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from job_contracts.indexes import INDEXES
+from job_contracts.topics import Group, Topic
+from job_worker.catalogue import Catalogue
+from job_worker.claiming import Claiming
+from job_worker.dispatcher import Dispatcher
+from job_worker.execution import Execution
+from job_worker.handlers import register_handlers
+from job_worker.lease import Lease
+from job_worker.moving import Moving
+from job_worker.outcomes import Outcomes
+from job_worker.publisher import KafkaPublisher
+from job_worker.reaping import Reaping
+from job_worker.resources import Resources
+from job_worker.settings import Settings
+from job_worker.slots import Slots
+from job_worker.store import MongoJobStore
+from job_worker.tasks import Task, TaskEnvironment
+from job_worker.watching import Watching
+from service_chassis.health import Health
+from service_chassis.metrics import Metrics
+from service_chassis.mongo import Mongo
+from service_chassis.offsets import KafkaOffsets
+from service_chassis.publisher import Publisher
+from service_chassis.server import Part, Service, ops_server
+from service_chassis.subscription import Subscription
+
+NAME = "job-worker"
+
+
+def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
+    """Assemble the worker for these tasks."""
+    metrics, clock = Metrics(), time.monotonic
+    mongo = Mongo(settings.mongo, indexes=INDEXES)
+    kafka = Publisher(settings.kafka, client_id=NAME, metrics=metrics)
+    offsets = KafkaOffsets(settings.kafka, client_id=NAME)
+    store, publisher = MongoJobStore(mongo), KafkaPublisher(kafka)
+    slots = Slots(settings.worker.concurrency)
+    resources = Resources(tasks, TaskEnvironment(collection=mongo.collection, now=mongo.now))
+
+    moving = Moving(store=store, publisher=publisher, pause=asyncio.sleep)
+    outcomes = Outcomes(publisher=publisher, store=store, pause=asyncio.sleep)
+    execution = Execution(
+        tasks=tasks,
+        resources=resources.opened,
+        slots=slots,
+        outcomes=outcomes,
+        moving=moving,
+        clock=clock,
+        retention=settings.retention.cancelled,
+        drain=settings.shutdown_grace - timedelta(seconds=8),
+    )
+    lease = Lease(
+        settings.mongo,
+        settings.worker,
+        tasks=sorted(tasks),
+        slots=slots,
+        partitions=lambda: subscription.partitions(),  # noqa: PLW0108  it is made below
+        running=lambda: sorted({job.request.task for job in list(execution.running.values())}),
+    )
+    lease.on_lapse = lambda worker: execution.drop(lambda job: job.worker == worker)
+    claiming = Claiming(
+        store=store,
+        publisher=publisher,
+        execution=execution,
+        moving=moving,
+        lease=lease,
+        slots=slots,
+        tasks=tasks.keys(),
+        metrics=metrics,
+    )
+    subscription = Subscription(
+        settings.kafka,
+        topic=Topic.JOBS,
+        group=Group.JOB_WORKER,
+        client_id=NAME,
+        metrics=metrics,
+        depth=1,
+        demand=claiming.wanted,
+    )
+    register_handlers(subscription, claiming)
+    watching = Watching(
+        execution=execution,
+        lease=lease,
+        store=store,
+        publisher=publisher,
+        clock=clock,
+        announce_after=settings.worker.announce_after,
+    )
+    reaping = Reaping(
+        store=store,
+        publisher=publisher,
+        moving=moving,
+        offsets=offsets,
+        lease=settings.worker.lease,
+        retention=settings.retention.cancelled,
+    )
+    dispatcher = Dispatcher(
+        store=store,
+        publisher=publisher,
+        reaping=reaping,
+        settings=settings.dispatcher,
+        clock=clock,
+        metrics=metrics,
+    )
+    metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
+    metrics.gauge("slots_total", "Slots there are").set(slots.total)
+    health = Health(required={"mongo": mongo.check, "kafka": kafka.check, "jobs": subscription.check})
+    ops = ops_server(settings.ops, health=health, metrics=metrics)
+    # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
+    catalogue = Catalogue(tasks, store=store, moving=moving)
+    connections: list[Part] = [ops, mongo, kafka, offsets, resources]
+    parts = [*connections, catalogue, lease, execution, watching, dispatcher, subscription]
+    return Service(NAME, health=health, parts=parts, grace=settings.shutdown_grace)
