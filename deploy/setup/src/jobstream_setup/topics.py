@@ -1,0 +1,139 @@
+"""Topics as they are declared: missing ones are made, too narrow ones widened, nothing is ever dropped."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from job_contracts.topics import TopicSpec
+from service_chassis.backoff import Backoff
+from service_chassis.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = timedelta(minutes=2)
+"""How long Kafka may take to appear: a whole cluster starts together with this step."""
+
+_BACKOFF: Final = Backoff(first=timedelta(milliseconds=100), cap=timedelta(seconds=3))
+
+
+class SetUpError(Exception):
+    """The topics are not as declared; the message says why."""
+
+
+async def ensure(
+    specs: Sequence[TopicSpec], settings: KafkaSettings, *, patience: timedelta = PATIENCE
+) -> None:
+    """Make the cluster's topics match their declaration; repeating it changes nothing.
+
+    Raises
+    ------
+    SetUpError
+        Kafka did not appear within `patience`, or refused.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    failures = 0
+    while True:
+        try:
+            async with _admin(settings) as admin:
+                await _create(admin, specs, replication=settings.replication)
+                await _widen(admin, specs)
+                await _led(admin, specs)
+                await _compare(admin, specs)
+            return
+        except (KafkaError, OSError, TimeoutError) as error:
+            failures += 1
+            reason = f"{type(error).__name__} {error}".strip()
+            if time.monotonic() > deadline:
+                msg = f"gave up on Kafka at {settings.bootstrap_servers} after {patience}: {reason}"
+                raise SetUpError(msg) from error
+            log.info("setup.waiting", extra={"kafka": settings.bootstrap_servers, "reason": reason})
+            await asyncio.sleep(_BACKOFF.wait(failures).total_seconds())
+
+
+@asynccontextmanager
+async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.bootstrap_servers,
+        client_id="setup",
+        request_timeout_ms=round(settings.request_timeout.total_seconds() * 1000),
+    )
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], *, replication: int) -> None:
+    there = set(await admin.list_topics())
+    missing = [spec for spec in specs if spec.name not in there]
+    if not missing:
+        return
+    topics = [
+        NewTopic(str(spec.name), spec.partitions, replication, topic_configs=dict(spec.configs))
+        for spec in missing
+    ]
+    answer = await admin.create_topics(topics)
+    for name, code, *message in answer.topic_errors:
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            error = for_code(code)
+            if error.retriable:
+                raise error(name)
+            msg = f"Kafka refused the topic {name}: {error.__name__} {' '.join(filter(None, message))}"
+            raise SetUpError(msg)
+        log.info("topic.created", extra={"topic": name, "replication": replication})
+
+
+async def _widen(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Add partitions where there are fewer than declared. More are left alone: they cannot be taken away."""
+    counts = {name: len(topic["partitions"]) for name, topic in (await _describe(admin, specs)).items()}
+    narrow = {str(spec.name): spec.partitions for spec in specs if counts.get(spec.name, 0) < spec.partitions}
+    if not narrow:
+        return
+    await admin.create_partitions({name: NewPartitions(total) for name, total in narrow.items()})
+    for name, total in narrow.items():
+        log.info("topic.widened", extra={"topic": name, "before": counts.get(name, 0), "partitions": total})
+
+
+async def _led(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Wait until every partition has a leader: until then a producer fails."""
+    async with asyncio.timeout(15):
+        while True:
+            topics = await _describe(admin, specs)
+            leaders = [p["leader"] for topic in topics.values() for p in topic["partitions"]]
+            if len(leaders) >= sum(spec.partitions for spec in specs) and min(leaders) >= 0:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _describe(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> Mapping[str, Any]:
+    topics = await admin.describe_topics([str(spec.name) for spec in specs])
+    return {topic["topic"]: topic for topic in topics if not topic["error_code"]}
+
+
+async def _compare(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Say which settings an operator has changed; they may have had a reason."""
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, str(s.name), dict(s.configs)) for s in specs if s.configs
+    ]
+    wanted = {str(spec.name): spec.configs for spec in specs}
+    for answer in await admin.describe_configs(resources):
+        for _, _, _, name, entries in answer.resources:
+            for key, value, *_ in entries:
+                if wanted[name].get(key, value) != value:
+                    difference = {
+                        "topic": name,
+                        "setting": key,
+                        "declared": wanted[name][key],
+                        "found": value,
+                    }
+                    log.warning("topic.differs", extra=difference)
+    log.info("topics.ready", extra={"topics": {str(spec.name): spec.partitions for spec in specs}})
