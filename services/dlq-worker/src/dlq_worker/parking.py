@@ -1,0 +1,139 @@
+"""Parks dead letters: first the letter with its exact bytes, then the move, then the event."""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+from job_contracts.lifecycle import ErrorKind, JobState
+from job_contracts.messages import ErrorInfo, JobFailed, MessageRejected, UnreadableError, read_dead_letter
+from job_contracts.record import STRAY_MARGIN, GuardedMove, fail
+from job_contracts.rejection import Received, reject
+from job_contracts.topics import Topic
+from job_contracts.views import Record
+from service_chassis.metrics import Metrics
+
+_KEPT: Final = 4_096
+"""Characters of an error that go into the record and so into every view; the letter itself keeps all."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message of `dead-letter`, where it stood and what it says."""
+
+    received: Received
+    says: JobFailed | MessageRejected
+
+
+class LetterStore(Protocol):
+    """What parking asks of storage."""
+
+    async def keep(self, letters: Sequence[DeadLetter], *, cluster: str, lifetime: timedelta) -> None:
+        """Store letters by where they stood; one that is there already stays."""
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply moves in one round trip; return how many jobs moved."""
+
+    async def records(self, ids: Collection[str]) -> dict[str, Record]:
+        """Return the records with these ids, without their history."""
+
+
+class ParkingPublisher(Protocol):
+    """What parking tells the others."""
+
+    async def changed(self, records: Sequence[Record]) -> None:
+        """Announce the stored state of jobs."""
+
+
+class Parking:
+    """Turns messages of `dead-letter` into dead letters and failed jobs.
+
+    Whatever stands on the topic is kept: a letter that comes too late for its job, and
+    bytes that are no letter at all. It publishes to `job-events` alone, so nothing it
+    receives can come back to it. A batch may be parked again, as with results.
+
+    Parameters
+    ----------
+    store
+        Where records and letters are.
+    publisher
+        Announces moves.
+    cluster_id
+        Asks Kafka for its id: offsets begin anew on another cluster.
+    metrics
+        Counts what became of each message.
+    retention
+        How long a failed job is kept.
+    letter_retention
+        How long a letter is kept; in any case longer than its job.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: LetterStore,
+        publisher: ParkingPublisher,
+        cluster_id: Callable[[], Awaitable[str]],
+        metrics: Metrics,
+        retention: timedelta,
+        letter_retention: timedelta,
+    ) -> None:
+        self._store, self._publisher = store, publisher
+        self._ask_cluster_id = cluster_id
+        self._cluster_id = ""
+        self._retention = retention
+        self._lifetime = max(letter_retention, retention + STRAY_MARGIN)
+        self._dropped = metrics.dropped
+        self._parked = metrics.counter(
+            "letters_parked_total", "Messages of `dead-letter` by what became of them", "outcome"
+        )
+        self._seconds = metrics.histogram("parking_seconds", "Time to park one batch")
+
+    async def park(self, batch: Sequence[Received]) -> None:
+        """Park a batch; whatever this raises, the same batch may be given again."""
+        with self._seconds.time():
+            letters = [_read(received) for received in batch]
+            self._cluster_id = self._cluster_id or await self._ask_cluster_id()
+            await self._store.keep(letters, cluster=self._cluster_id, lifetime=self._lifetime)
+            failures = [letter.says for letter in letters if isinstance(letter.says, JobFailed)]
+            if failures:
+                await self._fail(failures)
+            self._parked.labels("message_rejected").inc(len(letters) - len(failures))
+
+    async def _fail(self, failures: Sequence[JobFailed]) -> None:
+        moved = await self._store.apply(self._moves(failures))
+        records = await self._store.records({failure.job_id for failure in failures})
+        done: dict[str, Record] = {}
+        for failure in failures:
+            record = records.get(failure.job_id)
+            if record is None:
+                self._dropped.labels(Topic.DEAD_LETTER, "unknown_job").inc()
+            elif record["state"] != JobState.FAILED or record["version"] != failure.version + 1:
+                self._dropped.labels(Topic.DEAD_LETTER, "stale_version").inc()
+            else:
+                done[failure.job_id] = record
+        await self._publisher.changed(list(done.values()))
+        self._parked.labels("failed").inc(moved)
+        # A job may be deleted between its move and the reading.
+        self._parked.labels("repeated").inc(max(0, len(done) - moved))
+
+    def _moves(self, failures: Sequence[JobFailed]) -> list[GuardedMove]:
+        alike: dict[tuple[int, ErrorKind, ErrorInfo], list[str]] = defaultdict(list)
+        for failure in failures:
+            alike[failure.version, failure.kind, _shortened(failure.error)].append(failure.job_id)
+        return [
+            fail(ids, version, kind=kind, error=error, retention=self._retention)
+            for (version, kind, error), ids in alike.items()
+        ]
+
+
+def _read(received: Received) -> DeadLetter:
+    try:
+        return DeadLetter(received, read_dead_letter(received.value))
+    except UnreadableError as error:
+        return DeadLetter(received, reject(received, error))
+
+
+def _shortened(error: ErrorInfo) -> ErrorInfo:
+    return ErrorInfo(type=error.type[:_KEPT], message=error.message[:_KEPT])

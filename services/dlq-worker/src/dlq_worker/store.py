@@ -1,0 +1,67 @@
+"""Keeps dead letters and moves jobs in MongoDB; translates and decides nothing."""
+
+from collections.abc import Collection as Items
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from dlq_worker.parking import DeadLetter
+from job_contracts.messages import JobFailed
+from job_contracts.record import Collection, GuardedMove
+from job_contracts.rejection import origin_of
+from job_contracts.views import Record
+from service_chassis.bulk import insert_missing, update_groups
+from service_chassis.mongo import Mongo
+
+_HISTORY = {"attempts": 0, "logs": 0}
+
+
+class MongoLetterStore:
+    """Dead letters by where they stood, and the records of their jobs."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def keep(self, letters: Sequence[DeadLetter], *, cluster: str, lifetime: timedelta) -> None:
+        """Store letters by where they stood; one that is there already stays."""
+        now = self._mongo.now()
+        documents = [_document(letter, cluster, now, now + lifetime) for letter in letters]
+        await insert_missing(self._mongo.collection(Collection.DEAD_LETTERS), documents)
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply moves in one round trip; return how many jobs moved."""
+        return await update_groups(self._mongo.collection(Collection.JOBS), moves)
+
+    async def records(self, ids: Items[str]) -> dict[str, Record]:
+        """Return the records with these ids, without their history."""
+        jobs = self._mongo.collection(Collection.JOBS)
+        found = await jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
+        return {record["_id"]: record for record in found}
+
+
+def _document(letter: DeadLetter, cluster: str, now: datetime, expire_at: datetime) -> dict[str, Any]:
+    received, says = letter.received, letter.says
+    document: dict[str, Any] = {
+        "_id": f"{cluster}.{received.topic}.{received.partition}.{received.offset}",
+        "error": msgspec.structs.asdict(says.error),
+        "origin": msgspec.structs.asdict(origin_of(received)),
+        "redriven": 0,
+        "created_at": now,
+        "expire_at": expire_at,
+    }
+    if isinstance(says, JobFailed):
+        return document | {
+            "kind": str(says.kind),
+            "job": says.job_id,
+            "task": says.task,
+            "owner": says.owner,
+            "attempts": says.attempt,
+            "raw": received.value or b"",
+        }
+    return document | {
+        "kind": "message_rejected",
+        "source": msgspec.structs.asdict(says.source),
+        "raw": says.raw,
+    }
