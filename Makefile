@@ -23,7 +23,7 @@ dev:
 	@$(BOOTSTRAP) dev
 
 up: local ## the whole product on this machine; Ctrl-C ends it (DETACH=1: in the background)
-	@exec $(RUN)python -m jobstream_local up
+	@exec $(RUN)python -m jobstream_local up --tied
 
 down: local ## end what `make up` started
 	@$(RUN)python -m jobstream_local down

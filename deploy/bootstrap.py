@@ -29,7 +29,9 @@ ENVIRONMENT = ROOT / ".venv"
 
 def members() -> dict[str, Path]:
     """The workspace's packages: distribution name to folder."""
-    globs: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]["members"]
+    globs: list[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"][
+        "members"
+    ]
     folders = sorted(folder.parent for glob in globs for folder in ROOT.glob(f"{glob}/pyproject.toml"))
     return {tomllib.loads((f / "pyproject.toml").read_text())["project"]["name"]: f for f in folders}
 
@@ -67,7 +69,9 @@ def run(*command: str | Path) -> None:
     """Run a command; end with its exit code when it fails (its own message has been shown)."""
     done = subprocess.run([str(c) for c in command], cwd=ROOT, env=environ(), check=False)
     if done.returncode:
-        sys.exit(f"bootstrap: `{' '.join(str(c) for c in command[:4])} …` failed with exit code {done.returncode}")
+        sys.exit(
+            f"bootstrap: `{' '.join(str(c) for c in command[:4])} …` failed with exit code {done.returncode}"
+        )
 
 
 @contextlib.contextmanager
@@ -89,11 +93,38 @@ def uv() -> Path:
     except subprocess.CalledProcessError:
         # Debian splits `ensurepip` off. Any pip that is there can fill a folder just as well.
         shutil.rmtree(TOOLS, ignore_errors=True)
-        if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
-            sys.exit(f"bootstrap: {sys.executable} can make no environment with pip; install python3-venv (Debian, Ubuntu)")
-        run(sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--no-deps", "--target", TOOLS, "-r", lock)
+        if subprocess.run(
+            [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
+        ).returncode:
+            sys.exit(
+                f"bootstrap: {sys.executable} can make no environment with pip; install python3-venv (Debian, Ubuntu)"
+            )
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--require-hashes",
+            "--no-deps",
+            "--target",
+            TOOLS,
+            "-r",
+            lock,
+        )
     else:
-        run(TOOLS / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", lock)
+        run(
+            TOOLS / "bin/python",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--no-deps",
+            "-r",
+            lock,
+        )
     stamp.write_text(digest(lock))
     return binary
 
@@ -112,7 +143,11 @@ def sync(level: str) -> None:
         level = "dev"  # its tools would vanish otherwise, and come back with the next `make test`
     tool = uv()
     python = ENVIRONMENT / "bin/python"
-    if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode if python.exists() else True:
+    works = (
+        python.exists()
+        and not subprocess.run([python, "-c", ""], check=False, capture_output=True).returncode
+    )
+    if not works:
         say(f"making .venv with Python {sys.version.split()[0]}")
         run(tool, "venv", "-q", "--clear", "--python", sys.executable, ENVIRONMENT)
     for stamp in stamps.values():
@@ -130,9 +165,13 @@ def lock(*options: str) -> None:
     No registry, no machine: neither an index nor a path is written, and the workspace's own packages are left out.
     """
     packages = members()
-    tool = uv() if (LOCKS / "bootstrap.lock").exists() else Path(shutil.which("uv") or sys.exit("lock: no uv"))
+    tool = (
+        uv() if (LOCKS / "bootstrap.lock").exists() else Path(shutil.which("uv") or sys.exit("lock: no uv"))
+    )
     own = [part for name in packages for part in ("--no-emit-package", name)]
-    projects = {name: [folder / "pyproject.toml"] for name, folder in packages.items() if "shared" not in folder.parts}
+    projects = {
+        name: [folder / "pyproject.toml"] for name, folder in packages.items() if "shared" not in folder.parts
+    }
     everything = [p for paths in projects.values() for p in paths]
     tools = {name: [LOCKS / f"{name}.in"] for name in ("bootstrap", "node")}
     parts: dict[str, list[Path | str]] = {
@@ -145,9 +184,20 @@ def lock(*options: str) -> None:
         target = LOCKS / f"{name}.lock"
         narrow = [] if name == "all" else ["-c", LOCKS / "all.lock"]
         say(f"requirements/{name}.lock")
+        flags = [
+            *("-q", "--universal", "--python-version", "3.11", "--generate-hashes"),
+            *("--no-emit-index-url", "--no-annotate", "--no-header"),
+        ]
         run(
-            *(tool, "pip", "compile", "-q", "--universal", "--python-version", "3.11", "--generate-hashes"),
-            *("--no-emit-index-url", "--no-annotate", "--no-header", *own, *narrow, *sources, "-o", target),
+            tool,
+            "pip",
+            "compile",
+            *flags,
+            *own,
+            *narrow,
+            *sources,
+            "-o",
+            target,
             *(options if name == "all" else ()),
         )
 

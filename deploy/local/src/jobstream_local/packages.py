@@ -58,6 +58,16 @@ def known_jars() -> dict[str, str]:
     return {coordinate: sha for sha, coordinate in entries}
 
 
+def _libs() -> Path:
+    mark = hashlib.sha256(repr(sorted(known_jars().items())).encode()).hexdigest()[:12]
+    return cache() / f"kafka-{KAFKA_VERSION}-{mark}"
+
+
+def has_kafka() -> bool:
+    """Whether Kafka's jars have been fetched."""
+    return _libs().is_dir()
+
+
 def kafka_libs() -> Path:
     """The folder with Kafka's jars; fetched and checked the first time (some seconds), then only looked for.
 
@@ -66,9 +76,7 @@ def kafka_libs() -> Path:
     PackageError
         A jar is missing, unknown or not the one that was listed.
     """
-    known = known_jars()
-    mark = hashlib.sha256(repr(sorted(known.items())).encode()).hexdigest()[:12]
-    target = cache() / f"kafka-{KAFKA_VERSION}-{mark}"
+    known, target = known_jars(), _libs()
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,9 @@ from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
 
+_LOG_LIMIT: Final = 20 * 1024 * 1024
+"""A larger log is put aside at the next start; one older one is kept."""
+
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 _spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
@@ -108,6 +111,8 @@ class Process:
         if self.alive:
             return
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
+            self.log.replace(self.log.with_suffix(".old.log"))
         self._child = spawn(self._command(), log=self.log, env=self._env(), cwd=self._cwd)
         self.starts += 1
         self.started_at = time.time()

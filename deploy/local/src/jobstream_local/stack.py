@@ -218,6 +218,7 @@ class Stack:
         await self.up_servers()
         await self.set_up()
         await self.up_services()
+        await self.up_web()
 
     async def up_servers(self) -> None:
         """Start Kafka and MongoDB and wait until they are ready."""
@@ -246,8 +247,12 @@ class Stack:
         self._say(f"topics in place ({time.monotonic() - began:.1f} s)")
 
     async def up_services(self) -> None:
-        """Start the services and the web server and wait until they are ready."""
-        await asyncio.gather(*(self._bring(part) for part in (*self._services, *self._web)))
+        """Start the services and wait until they are ready."""
+        await asyncio.gather(*(self._bring(part) for part in self._services))
+
+    async def up_web(self) -> None:
+        """Start the web server, if there is a page for it."""
+        await asyncio.gather(*(self._bring(part) for part in self._web))
 
     async def _bring(self, part: Part) -> None:
         began = time.monotonic()

@@ -1,0 +1,84 @@
+"""The first thing a person sees: one sample job, from submission to result, as it happens."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import httpx
+
+QUERY: Final = "mountains"
+
+
+class SampleError(RuntimeError):
+    """The sample job did not come to its end."""
+
+
+def run(
+    api_url: str, say: Callable[[str], None], *, within: float = 60, headers: dict[str, str] | None = None
+) -> None:
+    """Submit an `image.search`, say each state as it arrives over server-sent events, then the result in short.
+
+    Raises
+    ------
+    SampleError
+        It was refused, or had no final state in time.
+    """
+    timeout = httpx.Timeout(10, read=within)
+    try:
+        with httpx.Client(base_url=api_url, timeout=timeout, trust_env=False, headers=headers) as client:
+            began = time.monotonic()
+            answer = client.post(
+                "/jobs", json={"task": "image.search", "payload": {"query": QUERY, "count": 3}}
+            )
+            if answer.status_code in {401, 403}:
+                say("no sample job: the api asks for a key")
+                return
+            if answer.status_code != 202:
+                msg = f"POST /jobs answered {answer.status_code}: {answer.text[:300]}"
+                raise SampleError(msg)
+            job = answer.json()
+            say(
+                f'POST /jobs {{"task": "image.search", "payload": {{"query": "{QUERY}"}}}} → 202, job {job["id"]}'
+            )
+            for view in _views(client, job["id"]):
+                job = view
+                say(f"  {time.monotonic() - began:5.2f} s  v{job['version']}  {job['state']}")
+            result = client.get(f"/jobs/{job['id']}/result").json() if job["state"] == "succeeded" else None
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        msg = f"the sample job broke off: {type(error).__name__} {error}"
+        raise SampleError(msg) from error
+    if result is None:
+        msg = f"the sample job ended as {job['state']}: {job.get('error')}"
+        raise SampleError(msg)
+    say(f"  {_summary(result)}")
+
+
+def _views(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
+    """Each view of the job, until the stream says `end`."""
+    seen: tuple[int, str] | None = None
+    with client.stream("GET", f"/jobs/{job_id}/events", headers={"accept": "text/event-stream"}) as stream:
+        stream.raise_for_status()
+        event, data = "", ""
+        for line in stream.iter_lines():
+            if line.startswith("event:"):
+                event = line[6:].strip()
+            elif line.startswith("data:"):
+                data += line[5:].strip()
+            elif not line:
+                if event == "end":
+                    return
+                if event == "job":
+                    view: dict[str, Any] = json.loads(data)
+                    if (mark := (view["version"], view["state"])) != seen:
+                        seen = mark
+                        yield view
+                event, data = "", ""
+    msg = "the stream closed before the end"
+    raise SampleError(msg)
+
+
+def _summary(result: dict[str, Any]) -> str:
+    images = result.get("images", [])
+    sizes = ", ".join(f"{i.get('width')}x{i.get('height')}" for i in images[:3])
+    return f"{len(images)} pictures from provider `{result.get('provider')}` ({sizes})"
