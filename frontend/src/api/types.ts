@@ -1,0 +1,136 @@
+/** The shapes of the HTTP API as the page reads them. Unknown fields are ignored, so an older page works with a newer API. */
+
+export const JOB_STATES = ["pending", "waiting", "running", "succeeded", "failed", "cancelled"] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export type ErrorKind = "rejected" | "exhausted" | "timed_out" | "stalled" | "expired";
+
+export interface JobError {
+  kind: ErrorKind;
+  type: string;
+  message: string;
+}
+
+export interface Job {
+  id: string;
+  task: string;
+  state: JobState;
+  reason: string | null;
+  version: number;
+  revision: number;
+  attempt: number;
+  max_attempts: number;
+  payload: Json;
+  result: Json;
+  result_url?: string | null;
+  error: JobError | null;
+  progress: { percent: number | null; message: string | null } | null;
+  tags: string[];
+  cancel_requested: boolean;
+  redrives: number;
+  wake_at: string | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface JobPage {
+  jobs: Job[];
+  next_cursor: string | null;
+}
+
+export interface Attempt {
+  attempt: number;
+  worker: string | null;
+  started_at: string;
+  finished_at: string | null;
+  outcome: string | null;
+  error: { kind?: string; type: string; message: string } | null;
+}
+
+/** The part of JSON Schema that pydantic writes for a task's payload. */
+export interface Schema {
+  type?: string | string[];
+  title?: string;
+  description?: string;
+  default?: Json;
+  const?: Json;
+  enum?: Json[];
+  examples?: Json[];
+  format?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+  allOf?: Schema[];
+  $ref?: string;
+  $defs?: Record<string, Schema>;
+  additionalProperties?: boolean | Schema;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  multipleOf?: number;
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
+  minItems?: number;
+  maxItems?: number;
+}
+
+export interface Task {
+  name: string;
+  description: string | null;
+  payload_schema: Schema;
+  result_schema: Schema | null;
+  options: Record<string, Json>;
+  paused: boolean;
+}
+
+export interface Submission {
+  task: string;
+  payload: Json;
+  delay?: number;
+  max_attempts?: number;
+  timeout?: number;
+  tags?: string[];
+}
+
+export interface Stats {
+  jobs: Partial<Record<JobState, number>>;
+}
+
+export interface DeadLetter {
+  id: string;
+  kind: string;
+  job: string | null;
+  task: string | null;
+  error: { type: string; message: string };
+  attempts: number | null;
+  origin: { topic: string; partition: number; offset: number; timestamp?: string | null };
+  source?: { topic: string; partition: number; offset: number } | null;
+  raw: string | null;
+  redriven: number;
+  created_at: string;
+}
+
+export interface DeadLetterPage {
+  dead_letters: DeadLetter[];
+  next_cursor: string | null;
+}
+
+/** An answer of RFC 9457. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  errors?: { pointer: string; detail: string }[];
+}
+
+export function isFinal(state: JobState): boolean {
+  return state === "succeeded" || state === "failed" || state === "cancelled";
+}

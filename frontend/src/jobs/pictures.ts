@@ -1,0 +1,92 @@
+import type { Job, Json } from "../api/types";
+import { safeLink, safePicture } from "../safe-url";
+
+export interface Picture {
+  key: string;
+  width: number;
+  height: number;
+  colour: string;
+  blurHash: string | null;
+  alt: string;
+  small: string;
+  large: string;
+  original: string;
+  author: { name: string; url: string | null };
+  provider: { name: string; url: string | null };
+  drawn: boolean;
+}
+
+type Fields = { [key: string]: Json };
+
+const fields = (value: Json | undefined): Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+const text = (value: Json | undefined): string => (typeof value === "string" ? value : "");
+const size = (value: Json | undefined): number => (typeof value === "number" && value > 0 && value < 1e6 ? value : 0);
+
+/** The pictures of an `image.search` result that can be shown; null if it is no such result. */
+export function readPictures(job: Job, result: Json): Picture[] | null {
+  const { images } = fields(result);
+  if (job.task !== "image.search" || !Array.isArray(images)) return null;
+  return images.flatMap((image, index) => readPicture(fields(image), index) ?? []);
+}
+
+function readPicture(image: Fields, index: number): Picture | null {
+  const urls = fields(image.urls);
+  const [small, regular, full, raw] = [urls.small, urls.regular, urls.full, urls.raw].map(safePicture);
+  const width = size(image.width);
+  const height = size(image.height);
+  const any = small ?? regular ?? full ?? raw;
+  if (!any || !width || !height) return null;
+  const author = fields(image.author);
+  const attribution = fields(image.attribution);
+  return {
+    key: `${index}-${text(image.id)}`,
+    width,
+    height,
+    colour: /^#[0-9a-f]{6}$/i.test(text(image.color)) ? text(image.color) : "#888888",
+    blurHash: text(image.blur_hash) || null,
+    alt: text(image.alt) || "Picture without a description",
+    small: small ?? any,
+    large: regular ?? full ?? any,
+    original: full ?? raw ?? regular ?? any,
+    author: { name: text(author.name) || "Unknown", url: safeLink(author.url) },
+    provider: {
+      name: text(attribution.provider_name) || text(attribution.text),
+      url: safeLink(attribution.provider_url),
+    },
+    drawn: image.drawn === true,
+  };
+}
+
+export interface Placed<T> {
+  item: T;
+  width: number;
+  height: number;
+}
+
+/**
+ * Rows of pictures that fill `width` exactly, each near `target` high, none cropped.
+ *
+ * A last row that is not full keeps the target height instead of being blown up.
+ */
+export function justify<T extends { width: number; height: number }>(
+  items: readonly T[],
+  { width, target, gap }: { width: number; target: number; gap: number },
+): Placed<T>[][] {
+  const rows: Placed<T>[][] = [];
+  let row: T[] = [];
+  let ratios = 0;
+  const close = (height: number) => {
+    rows.push(row.map((item) => ({ item, width: (item.width / item.height) * height, height })));
+    row = [];
+    ratios = 0;
+  };
+  for (const item of items) {
+    row.push(item);
+    ratios += item.width / item.height;
+    const height = (width - gap * (row.length - 1)) / ratios;
+    if (height <= target) close(height);
+  }
+  if (row.length) close(Math.min(target, (width - gap * (row.length - 1)) / ratios));
+  return rows;
+}

@@ -1,0 +1,67 @@
+import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { parseSearch, readJobsSearch, readNewJobSearch, stringifySearch } from "./search";
+import { Shell } from "./shell";
+import { Blank } from "./ui/feedback";
+import { JobsView } from "./views/jobs/jobs-view";
+
+function NotFound() {
+  return (
+    <Blank icon="search" title="There is no such page">
+      <div className="blank-actions">
+        <Link to="/ui/jobs" className="button">
+          See all jobs
+        </Link>
+      </div>
+    </Blank>
+  );
+}
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
+
+const toJobs = () => {
+  throw redirect({ to: "/ui/jobs", replace: true });
+};
+
+const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: toJobs });
+const ui = createRoute({ getParentRoute: () => root, path: "/ui", beforeLoad: toJobs });
+
+export const jobsRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/ui/jobs",
+  validateSearch: readJobsSearch,
+  component: JobsView,
+});
+
+export const jobRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/ui/jobs/$id",
+  component: lazyRouteComponent(() => import("./views/job/job-view"), "JobView"),
+});
+
+export const newJobRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/ui/new",
+  validateSearch: readNewJobSearch,
+  component: lazyRouteComponent(() => import("./views/new-job/new-job-view"), "NewJobView"),
+});
+
+export const deadLettersRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/ui/dead-letters",
+  component: lazyRouteComponent(() => import("./views/dead-letters/dead-letters-view"), "DeadLettersView"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, ui, jobsRoute, jobRoute, newJobRoute, deadLettersRoute]),
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  scrollRestoration: true,
+  scrollToTopSelectors: ["#content"],
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

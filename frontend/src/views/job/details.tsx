@@ -1,0 +1,77 @@
+import { Link } from "@tanstack/react-router";
+import type { Job } from "../../api/types";
+import { isFinal } from "../../api/types";
+import { waitingFor } from "../../jobs/facts";
+import { formatExact } from "../../time/format";
+import { Age, Countdown, Span } from "../../ui/times";
+
+/** The plain facts. */
+export function Details({ job }: { job: Job }) {
+  return (
+    <section className="card" aria-labelledby="details">
+      <h2 id="details">Details</h2>
+      <dl className="facts">
+        <div>
+          <dt>Submitted</dt>
+          <dd>
+            <Age at={job.created_at} suffix=" ago" />
+          </dd>
+        </div>
+        {job.state === "waiting" && job.wake_at && (
+          <div>
+            <dt>{waitingFor(job.reason)}</dt>
+            <dd title={formatExact(job.wake_at)}>
+              <Countdown until={Date.parse(job.wake_at)} />
+            </dd>
+          </div>
+        )}
+        {job.started_at && (
+          <div>
+            <dt>{isFinal(job.state) ? "From start to end" : "Since its start"}</dt>
+            <dd>
+              <Span start={job.started_at} end={job.finished_at} />
+            </dd>
+          </div>
+        )}
+        {job.finished_at && (
+          <div>
+            <dt>In all</dt>
+            <dd>
+              <Span start={job.created_at} end={job.finished_at} />
+            </dd>
+          </div>
+        )}
+        <div>
+          <dt>Attempts</dt>
+          <dd>
+            {job.attempt} of at most {job.max_attempts}
+          </dd>
+        </div>
+        {job.redrives > 0 && (
+          <div>
+            <dt>Redriven</dt>
+            <dd>{job.redrives === 1 ? "once" : `${job.redrives} times`}</dd>
+          </div>
+        )}
+        <div>
+          <dt>Version</dt>
+          <dd className="mono">
+            {job.version}.{job.revision}
+          </dd>
+        </div>
+        {job.tags.length > 0 && (
+          <div>
+            <dt>Tags</dt>
+            <dd className="facts-tags">
+              {job.tags.map((tag) => (
+                <Link key={tag} to="/ui/jobs" search={{ tag: [tag] }} className="tag">
+                  {tag}
+                </Link>
+              ))}
+            </dd>
+          </div>
+        )}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,62 @@
+import type { KeyboardEvent } from "react";
+import type { Picture } from "../../jobs/pictures";
+import { IconButton } from "../../ui/controls";
+import { Dialog } from "../../ui/dialog";
+import { Icon } from "../../ui/icons";
+import { Blur } from "./blur";
+import { Attribution, FadeIn } from "./gallery";
+
+interface LightboxProps {
+  pictures: Picture[];
+  shown: number | null;
+  onShow: (index: number | null) => void;
+}
+
+/** One picture as large as the window allows; the arrow keys go on to the next. */
+export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
+  const picture = shown === null ? undefined : pictures[shown];
+  const go = (step: number) => {
+    if (shown !== null) onShow((shown + step + pictures.length) % pictures.length);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "ArrowRight") go(1);
+    else if (event.key === "ArrowLeft") go(-1);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <Dialog open={picture !== undefined} onClose={() => onShow(null)} title="Picture" className="lightbox">
+      {picture && (
+        // biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys belong to the dialog around, wherever its focus is
+        <div className="lightbox-body" onKeyDown={onKeyDown}>
+          <div className="lightbox-bar">
+            <span className="muted">
+              {(shown ?? 0) + 1} of {pictures.length}
+            </span>
+            <a className="button" data-look="quiet" href={picture.original} target="_blank" rel="noopener noreferrer">
+              <Icon name="external" />
+              Original
+            </a>
+            <IconButton icon="cross" label="Close" onClick={() => onShow(null)} />
+          </div>
+          <div className="lightbox-stage">
+            <IconButton icon="left" label="Previous picture" className="lightbox-step" onClick={() => go(-1)} />
+            <div
+              key={picture.key}
+              className="lightbox-picture"
+              style={{ aspectRatio: `${picture.width} / ${picture.height}`, background: picture.colour }}
+            >
+              {picture.blurHash && <Blur hash={picture.blurHash} />}
+              <FadeIn src={picture.large} alt={picture.alt} />
+            </div>
+            <IconButton icon="right" label="Next picture" className="lightbox-step" onClick={() => go(1)} />
+          </div>
+          <div className="lightbox-caption">
+            <p>{picture.alt}</p>
+            <Attribution picture={picture} />
+          </div>
+        </div>
+      )}
+    </Dialog>
+  );
+}

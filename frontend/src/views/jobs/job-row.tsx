@@ -1,0 +1,118 @@
+import { Link } from "@tanstack/react-router";
+import { memo } from "react";
+import type { Job } from "../../api/types";
+import { payloadFacts, resultColours, shortId, waitingFor } from "../../jobs/facts";
+import { StateIcon, stateWord } from "../../ui/icons";
+import { Age, Countdown, Span } from "../../ui/times";
+
+interface JobRowProps {
+  job: Job;
+  index: number;
+  top: number;
+  current: boolean;
+  onTag: (tag: string) => void;
+}
+
+export const JobRow = memo(function JobRow({ job, index, top, current, onTag }: JobRowProps) {
+  return (
+    <div
+      className="row"
+      role="row"
+      aria-rowindex={index + 2}
+      data-testid="job-row"
+      data-job-id={job.id}
+      data-state={job.state}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <span role="cell" className="state cell-state">
+        <StateIcon state={job.state} />
+        {job.cancel_requested && job.state === "running" ? "Cancelling" : stateWord(job.state)}
+      </span>
+      <span role="cell" className="cell-task">
+        <Link to="/ui/jobs/$id" params={{ id: job.id }} className="row-link" tabIndex={current ? 0 : -1}>
+          {job.task}
+        </Link>
+      </span>
+      <span role="cell" className="cell-payload">
+        {payloadFacts(job).map(({ name, value }) => (
+          <span key={name ?? ""} className={name ? "fact" : "fact fact-lead"}>
+            {name && <span className="faint">{name} </span>}
+            {value}
+          </span>
+        ))}
+        {job.tags.slice(0, 3).map((tag) => (
+          <button
+            key={tag}
+            type="button"
+            className="tag"
+            tabIndex={-1}
+            title={`Only jobs tagged ${tag}`}
+            onClick={() => onTag(tag)}
+          >
+            {tag}
+          </button>
+        ))}
+      </span>
+      <span role="cell" className="cell-now">
+        <Now job={job} />
+      </span>
+      <span role="cell" className="cell-id mono faint" title={job.id}>
+        {shortId(job.id)}
+      </span>
+      <span role="cell" className="cell-attempt" data-many={job.attempt > 1 || undefined}>
+        {job.attempt > 0 ? `${job.attempt}/${job.max_attempts}` : "–"}
+      </span>
+      <span role="cell" className="cell-age">
+        <Age at={job.created_at} />
+      </span>
+      <span role="cell" className="cell-duration">
+        {job.started_at ? <Span start={job.started_at} end={job.finished_at} /> : "–"}
+      </span>
+    </div>
+  );
+});
+
+/** What is going on with it, in the space of a few words. */
+function Now({ job }: { job: Job }) {
+  switch (job.state) {
+    case "running": {
+      const percent = job.progress?.percent ?? null;
+      return (
+        <>
+          {percent !== null && (
+            <span className="bar" role="img" aria-label={`${Math.round(percent)} percent`}>
+              <i style={{ width: `${percent}%` }} />
+            </span>
+          )}
+          <span className="clip muted">
+            {job.progress?.message ?? (percent === null ? "" : `${Math.round(percent)} %`)}
+          </span>
+        </>
+      );
+    }
+    case "waiting":
+      return (
+        <span className="clip muted">
+          {waitingFor(job.reason)} {job.wake_at && <Countdown until={Date.parse(job.wake_at)} />}
+        </span>
+      );
+    case "failed":
+      return (
+        <span className="clip cell-error" title={job.error?.message}>
+          {job.error?.message || job.error?.type}
+        </span>
+      );
+    case "succeeded": {
+      const colours = resultColours(job);
+      return colours.length ? (
+        <span className="swatches" role="img" aria-label={`${colours.length} pictures`}>
+          {colours.map((colour, index) => (
+            <i key={index} style={{ background: colour }} />
+          ))}
+        </span>
+      ) : null;
+    }
+    default:
+      return null;
+  }
+}

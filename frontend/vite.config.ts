@@ -1,0 +1,19 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+import { firstViewBudget } from "./build/first-view-budget.ts";
+
+/** Everything but the page's own `/`, `/ui/…` and `/assets/…` belongs to the API (6-http-api: no prefix, no version). */
+const API_PATHS =
+  "^/(jobs|events|tasks|images|stats|dead-letters|batches|schedules|me|session|problems|docs|redoc|openapi\\.json)(/|\\?|$)";
+
+const proxy = {
+  [API_PATHS]: { target: process.env.API_URL ?? "http://localhost:8000", changeOrigin: false },
+};
+
+export default defineConfig({
+  plugins: [react(), firstViewBudget({ maxKiB: 200 })],
+  server: { port: 5173, strictPort: true, proxy },
+  preview: { port: 5173, strictPort: true, proxy },
+  build: { target: "es2022", assetsInlineLimit: 0 },
+  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+});
