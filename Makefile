@@ -1,17 +1,13 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test check lint fmt lock bench docs local dev
+.PHONY: help up down status logs reset test check lint fmt lock bench docs local dev types docs-check
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 RUN := .venv/bin/
 BOOTSTRAP = $(if $(PYTHON),$(PYTHON) deploy/bootstrap.py,@echo "Jobstream needs Python 3.11 or newer: none of python3, python3.11 … python3.14 on PATH is. Install one, or name it: make $@ PYTHON=/path/to/python" >&2; exit 1;)
-SOURCES := shared services deploy docs tests
-ifneq ($(CI),)
-export FORCE_COLOR ?=
-endif
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,10 +40,15 @@ test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k ca
 check: dev ## format, lint, types, import rules, generated docs, the page's own checks
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
-	$(RUN)mypy $(wildcard $(SOURCES:%=%/*/src) $(SOURCES:%=%/src) deploy/bootstrap.py docs/generate.py) tests
+	$(MAKE) --no-print-directory types docs-check
 	$(RUN)lint-imports
-	$(if $(wildcard docs/generate.py),$(RUN)python docs/generate.py --check)
 	$(if $(wildcard frontend/package.json),$(RUN)python -m jobstream_local npm run check)
+
+types: dev
+	$(RUN)mypy $(wildcard shared/*/src services/*/src clients/*/src deploy/*/src deploy/*.py docs/*.py tests)
+
+docs-check: dev
+	$(if $(wildcard docs/generate.py),$(RUN)python docs/generate.py --check)
 
 lint: dev ## ruff alone
 	$(RUN)ruff check .

@@ -182,7 +182,7 @@ def lock(*options: str) -> None:
     }
     for name, sources in parts.items():
         target = LOCKS / f"{name}.lock"
-        narrow = [] if name == "all" else ["-c", LOCKS / "all.lock"]
+        narrow: list[Path | str] = [] if name == "all" else ["-c", LOCKS / "all.lock"]
         say(f"requirements/{name}.lock")
         flags = [
             *("-q", "--universal", "--python-version", "3.11", "--generate-hashes"),
