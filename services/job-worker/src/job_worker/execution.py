@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -46,7 +46,8 @@ class Running:
     run: asyncio.Future[Any] | None = None
     cancel: bool = False
     drop: bool = False
-    announced: bool = field(default=False)
+    announced: bool = False
+    next_report: float = 0.0
 
 
 class Execution:
@@ -159,7 +160,7 @@ class Execution:
             return error
         except TimeoutError as error:
             if limit.expired():
-                return _TimedOut(f"the attempt took longer than {request.timeout:g} s")
+                return AttemptTimedOut(f"the attempt took longer than {request.timeout:g} s")
             return error
         except TaskError as error:
             return error
@@ -208,7 +209,7 @@ class Execution:
             task=task,
             attempt=request.attempt,
             max_attempts=request.max_attempts,
-            timed_out=isinstance(end, _TimedOut),
+            timed_out=isinstance(end, AttemptTimedOut),
         )
         await self._settle(job, verdict)
         return None
@@ -227,7 +228,7 @@ class Execution:
                 await self._moving.make(request.job_id, version, move, ended_for_cancel)
 
 
-class _TimedOut(Exception):  # noqa: N818
+class AttemptTimedOut(Exception):  # noqa: N818  it is shown to the job's owner
     """The attempt took longer than its timeout."""
 
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import DuplicateKeyError
+from pymongo import ReturnDocument, UpdateMany, UpdateOne
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection, GuardedMove, after, due
@@ -83,14 +82,16 @@ class MongoJobStore:
 
     async def lead(self, name: str, holder: str, *, lease: timedelta) -> bool:
         """Take or renew the named leadership; false while another holds it."""
-        leases = self._mongo.collection(Collection.LEASES)
-        free = {"$or": [{"holder": holder}, {"$expr": {"$lte": ["$until", NOW]}}]}
-        update = [{"$set": {"holder": {"$literal": holder}, "until": after(lease)}}]
-        try:
-            await leases.update_one({"_id": name, **free}, update, upsert=True)
-        except DuplicateKeyError:
-            return False
-        return True
+        mine = {"$eq": ["$holder", {"$literal": holder}]}
+        take = {"$or": [mine, {"$lte": [{"$ifNull": ["$until", NOW]}, NOW]}]}
+        fields = {
+            "holder": {"$cond": [take, {"$literal": holder}, "$holder"]},
+            "until": {"$cond": [take, after(lease), "$until"]},
+        }
+        stored = await self._mongo.collection(Collection.LEASES).find_one_and_update(
+            {"_id": name}, [{"$set": fields}], upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return bool(stored["holder"] == holder)
 
     async def resign(self, name: str, holder: str) -> None:
         """End the leadership so that another replica takes over at once."""

@@ -73,7 +73,7 @@ class Watching:
 
     async def _watch(self) -> None:
         step = self._announce_after.total_seconds()
-        next_progress = next_cancels = 0.0
+        next_cancels = 0.0
         while True:
             await asyncio.sleep(step)
             now = self._clock()
@@ -82,9 +82,7 @@ class Watching:
                 continue
             try:
                 await self._announce([j for j in lasting if not j.announced])
-                if now >= next_progress:
-                    next_progress = now + _PROGRESS_EVERY.total_seconds()
-                    await self._report(lasting)
+                await self._report(lasting, now)
                 if now >= next_cancels:
                     next_cancels = now + _CANCELS_EVERY.total_seconds()
                     await self._see_cancels()
@@ -104,10 +102,13 @@ class Watching:
             [r for j in jobs if (r := stored.get(j.request.job_id)) and _is_run_of(r, j)]
         )
 
-    async def _report(self, jobs: Sequence[Running]) -> None:
+    async def _report(self, jobs: Sequence[Running], now: float) -> None:
         moves, reported = [], []
         for job in jobs:
+            if now < job.next_report:
+                continue
             if (newest := job.context.take_progress()) is not None:
+                job.next_report = now + _PROGRESS_EVERY.total_seconds()
                 percent, message = newest
                 moves.append(progress(job.request.job_id, job.version, percent=percent, message=message))
                 reported.append(job)

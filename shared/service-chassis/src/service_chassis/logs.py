@@ -19,7 +19,7 @@ def configure_logs(settings: LogSettings, *, service: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.level)
     # The client libraries log every reconnect at ERROR; our own health checks say it once, in our words.
-    for noisy in ("aiokafka", "pymongo", "httpx", "httpcore"):
+    for noisy in ("aiokafka", "pymongo", "httpx", "httpcore", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "aiokafka" else logging.WARNING)
 
 
@@ -53,6 +53,6 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        fields = " ".join(f"{k}={v!r}" for k, v in _fields(record).items())
-        text = f"{time} {record.levelname:7} {record.getMessage()!r} {fields}".rstrip()
+        fields = " ".join(f"{k}={json.dumps(v, default=str)}" for k, v in _fields(record).items())
+        text = f"{time} {record.levelname:7} {record.getMessage()} {fields}".rstrip()
         return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
