@@ -1,0 +1,157 @@
+"""Stand-ins at the worker's edges, for decisions alone; the real parts are driven in the fault tests."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from job_contracts.messages import JobFailed, JobRequested, JobSucceeded, MessageRejected
+from job_contracts.record import GuardedMove
+
+JOB = "0198c0de-0000-7000-8000-000000000000"
+
+
+def requested(**changes: Any) -> JobRequested:
+    """Return a request for the noop task."""
+    fields: dict[str, Any] = {
+        "job_id": JOB,
+        "owner": "default",
+        "version": 1,
+        "attempt": 1,
+        "task": "noop",
+        "payload": Raw(b"{}"),
+        "timeout": 5.0,
+        "max_attempts": 3,
+    }
+    return JobRequested(**{**fields, **changes})
+
+
+def stored(job_id: str = JOB, **changes: Any) -> dict[str, Any]:
+    """Return a record as MongoDB would."""
+    fields: dict[str, Any] = {
+        "_id": job_id,
+        "owner": "default",
+        "task": "noop",
+        "payload": "{}",
+        "state": "pending",
+        "version": 1,
+        "revision": 0,
+        "failures": 0,
+        "max_attempts": 3,
+        "timeout": 5.0,
+        "redrives": 0,
+        "wake_at": "then",
+    }
+    return {**fields, **changes}
+
+
+class FakeMoving:
+    """Remembers which moves were asked for."""
+
+    def __init__(self, store: "FakeStore | None" = None) -> None:
+        self.made: list[tuple[str, int, tuple[GuardedMove, ...]]] = []
+        self._store = store
+
+    async def make(self, job_id: str, version: int, *moves: GuardedMove) -> bool:
+        self.made.append((job_id, version, moves))
+        return True
+
+    async def until_answered(self, ask: Any, *args: Any) -> Any:
+        return await ask(*args)
+
+    def targets(self) -> list[str]:
+        """Return the state each first move leads to."""
+        return [moves[0].update[0]["$set"]["state"] for _, _, moves in self.made]
+
+
+class FakeOutcomes:
+    """Remembers outcomes; can be held back, as Kafka does when it is away."""
+
+    def __init__(self) -> None:
+        self.published: list[JobSucceeded | JobFailed] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def publish(self, outcome: JobSucceeded | JobFailed) -> None:
+        await self.open.wait()
+        self.published.append(outcome)
+
+
+class FakeStore:
+    """Answers with what a test has put in."""
+
+    def __init__(self) -> None:
+        self.applied: list[GuardedMove] = []
+        self.docs: dict[str, Mapping[str, Any]] = {}
+        self.workers: list[dict[str, Any]] = []
+        self.due_jobs: list[Mapping[str, Any]] = []
+        self.lapsed: set[str] = set()
+        self.matches: int | None = None
+        self.claimed: set[str] = set()
+        self.leading = True
+        self.failures: list[Exception] = []
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> int:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.applied.extend(moves)
+        return len(self.docs) if self.matches is None else self.matches
+
+    async def claimed_ids(self, ids: Sequence[str], token: str) -> set[str]:
+        return self.claimed
+
+    async def records(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        return {i: self.docs[i] for i in ids if i in self.docs}
+
+    async def live_workers(self) -> list[Any]:
+        return self.workers
+
+    async def due(self, limit: int) -> list[Any]:
+        return self.due_jobs
+
+    async def lead(self, *_: Any, **__: Any) -> bool:
+        return self.leading
+
+    async def resign(self, *_: Any) -> None:
+        self.leading = False
+
+    async def lapsed_workers(self) -> set[str]:
+        return self.lapsed
+
+    async def running_of(self, worker: str) -> list[Any]:
+        return [d for d in self.docs.values() if d.get("worker") == worker]
+
+
+class FakePublisher:
+    """Remembers what was published where."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[int | None, list[str]]] = []
+        self.states: list[str] = []
+        self.letters: list[JobFailed] = []
+        self.poison: list[MessageRejected] = []
+
+    async def changed(self, records: Sequence[Mapping[str, Any]]) -> None:
+        self.states += [r["state"] for r in records]
+
+    async def requested(self, records: Sequence[Mapping[str, Any]], *, partition: int | None = None) -> None:
+        if records:
+            self.requests.append((partition, [r["_id"] for r in records]))
+
+    async def failed(self, letters: Sequence[JobFailed]) -> None:
+        self.letters += letters
+
+    async def rejected(self, letters: Sequence[MessageRejected]) -> None:
+        self.poison += letters
+
+
+class FakeLease:
+    """A lease that holds until a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.worker_id = "w-1"
+        self.free_elsewhere = 0
+
+    async def held(self) -> str:
+        return self.worker_id

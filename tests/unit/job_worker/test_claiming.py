@@ -1,0 +1,138 @@
+"""Which messages become running jobs."""
+
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from pymongo.errors import AutoReconnect
+
+from job_contracts.messages import JobRequested, encode
+from job_worker.claiming import Claiming
+from job_worker.slots import Slots
+from service_chassis.metrics import Metrics
+from tests.unit.job_worker.fakes import FakeLease, FakeMoving, FakePublisher, FakeStore, requested
+
+OTHER = "0198c0de-0000-7000-8000-000000000001"
+
+
+class Started:
+    def __init__(self, slots: Slots) -> None:
+        self.jobs: list[tuple[str, str]] = []
+        self._slots = slots
+
+    def start(self, request: JobRequested, *, worker: str) -> None:
+        self._slots.take()
+        self.jobs.append((request.job_id, worker))
+
+
+class Rig:
+    def __init__(self, slots: int = 2) -> None:
+        self.slots, self.store, self.publisher = Slots(slots), FakeStore(), FakePublisher()
+        self.moving, self.lease = FakeMoving(), FakeLease()
+        self.execution = Started(self.slots)
+        self.claiming = Claiming(
+            store=self.store,
+            publisher=self.publisher,
+            execution=self.execution,  # type: ignore[arg-type]
+            moving=self.moving,  # type: ignore[arg-type]
+            lease=self.lease,  # type: ignore[arg-type]
+            slots=self.slots,
+            tasks={"noop"},
+            metrics=Metrics(),
+        )
+
+    async def claim(self, *values: bytes | None) -> None:
+        await self.claiming.claim([_record(offset, value) for offset, value in enumerate(values)])
+
+    def ids(self) -> list[str]:
+        return [job_id for job_id, _ in self.execution.jobs]
+
+
+def _record(offset: int, value: bytes | None) -> ConsumerRecord[Any, Any]:
+    return ConsumerRecord(
+        "jobs", 0, offset, 1_700_000_000_000, 0, None, value, None, 0, len(value or b""), ()
+    )
+
+
+async def test_a_claimed_job_starts_under_the_lease_it_was_claimed_with() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    await rig.claim(encode(requested()))
+    assert rig.execution.jobs == [(requested().job_id, "w-1")]
+
+
+async def test_only_what_the_claim_has_got_is_started() -> None:
+    rig = Rig()
+    rig.store.matches, rig.store.claimed = 1, {OTHER}
+    await rig.claim(encode(requested()), encode(requested(job_id=OTHER)))
+    assert rig.ids() == [OTHER]
+
+
+async def test_a_message_for_the_same_job_twice_in_a_batch_starts_it_once() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    await rig.claim(encode(requested(version=1)), encode(requested(version=3)))
+    assert rig.ids() == [requested().job_id]
+    assert rig.store.applied[0].filter["version"] == 3
+
+
+async def test_unreadable_bytes_are_diverted_and_what_stood_behind_them_goes_on() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    await rig.claim(b"{", b"\xff", None, encode(requested()))
+    assert [letter.raw for letter in rig.publisher.poison] == [b"{", b"\xff", b""]
+    assert rig.ids() == [requested().job_id]
+
+
+async def test_jobs_beyond_the_free_slots_are_handed_over() -> None:
+    rig = Rig(slots=1)
+    rig.store.matches = 1
+    await rig.claim(encode(requested()), encode(requested(job_id=OTHER)))
+    assert rig.ids() == [requested().job_id]
+    handed = [move for move in rig.store.applied if move.update == [{"$set": {"wake_at": "$$NOW"}}]]
+    assert handed[0].filter["_id"] == {"$in": [OTHER]}
+
+
+async def test_a_task_this_worker_does_not_know_is_handed_over() -> None:
+    rig = Rig()
+    await rig.claim(encode(requested(task="elsewhere")))
+    assert not rig.ids()
+    assert rig.store.applied[0].update == [{"$set": {"wake_at": "$$NOW"}}]
+
+
+async def test_jobs_claimed_under_a_lease_that_lapsed_meanwhile_are_given_back() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    apply = rig.store.apply
+
+    async def lapses(moves: Any) -> int:
+        rig.lease.worker_id = "w-2"
+        return await apply(moves)
+
+    rig.store.apply = lapses  # type: ignore[method-assign]
+    await rig.claim(encode(requested()))
+    assert not rig.ids()
+    assert rig.moving.targets() == ["pending"]
+
+
+async def test_an_outage_while_handing_over_claims_nothing() -> None:
+    rig = Rig(slots=1)
+    rig.store.failures = [AutoReconnect("away")]
+    try:
+        await rig.claim(encode(requested()), encode(requested(job_id=OTHER)))
+    except AutoReconnect:
+        assert not rig.ids()
+    else:
+        raise AssertionError("the outage must reach whoever retries the batch")
+
+
+async def test_a_worker_wants_as_many_messages_as_it_has_free_slots() -> None:
+    rig = Rig(slots=3)
+    rig.slots.take()
+    assert await rig.claiming.wanted() == 2
+
+
+async def test_a_full_worker_takes_messages_only_for_those_with_room() -> None:
+    rig = Rig(slots=1)
+    rig.slots.take()
+    rig.lease.free_elsewhere = 7
+    assert await rig.claiming.wanted() == 7

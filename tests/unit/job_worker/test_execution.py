@@ -1,0 +1,214 @@
+"""What becomes of a claimed job."""
+
+import asyncio
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from msgspec import Raw
+from pydantic import BaseModel, ConfigDict
+
+from job_contracts.lifecycle import ErrorKind
+from job_contracts.messages import JobFailed, JobSucceeded
+from job_worker.execution import Execution
+from job_worker.slots import Slots
+from job_worker.tasks import RateLimited, Reject, Retry, Task, TaskContext, task
+from tests.unit.job_worker.fakes import JOB, FakeMoving, FakeOutcomes, requested
+
+
+class Empty(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Rig:
+    """An execution with two slots and the given task."""
+
+    def __init__(self, run: Task) -> None:
+        self.slots, self.outcomes, self.moving = Slots(2), FakeOutcomes(), FakeMoving()
+        self.execution = Execution(
+            tasks={run.name: run},
+            resources={},
+            slots=self.slots,
+            outcomes=self.outcomes,  # type: ignore[arg-type]
+            moving=self.moving,  # type: ignore[arg-type]
+            clock=time.monotonic,
+            retention=timedelta(days=7),
+            drain=timedelta(seconds=1),
+        )
+
+    async def run(self, **changes: Any) -> None:
+        request = requested(task="it", **changes)
+        self.execution.start(request, worker="w-1")
+        attempt = self.execution.running[request.job_id].attempt
+        assert attempt is not None
+        await asyncio.wait_for(attempt, 5)
+
+
+async def _value(payload: Empty, context: TaskContext) -> Any:
+    return {"attempt": context.attempt}
+
+
+async def test_a_returned_value_is_published_as_the_result_of_the_running_version() -> None:
+    rig = Rig(task("it")(_value))
+    await rig.run()
+    (outcome,) = rig.outcomes.published
+    assert isinstance(outcome, JobSucceeded)
+    assert bytes(outcome.result) == b'{"attempt":1}'
+    assert outcome.version == 2
+    assert rig.slots.busy == 0
+
+
+async def test_a_payload_the_task_does_not_take_is_rejected_and_names_the_field() -> None:
+    rig = Rig(task("it")(_value))
+    await rig.run(payload=Raw(b'{"colour": 1}'))
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert letter.kind is ErrorKind.REJECTED
+    assert letter.error.type == "InvalidPayload"
+    assert "/colour" in letter.error.message
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (Retry("later"), "waiting"),
+        (RuntimeError("a bug"), "waiting"),
+        (RateLimited("full", until=timedelta(seconds=30)), "waiting"),
+        (TimeoutError("an upstream's"), "waiting"),
+    ],
+)
+async def test_what_another_attempt_may_cure_waits(error: Exception, state: str) -> None:
+    async def fails(payload: Empty, context: TaskContext) -> Any:
+        raise error
+
+    rig = Rig(task("it")(fails))
+    await rig.run()
+    assert rig.moving.targets() == [state]
+    assert not rig.outcomes.published
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "kind"),
+    [
+        (Reject("no"), 1, ErrorKind.REJECTED),
+        (Retry("later"), 3, ErrorKind.EXHAUSTED),
+        (ValueError("a bug"), 3, ErrorKind.EXHAUSTED),
+    ],
+)
+async def test_what_no_attempt_can_cure_becomes_a_dead_letter(
+    error: Exception, attempt: int, kind: ErrorKind
+) -> None:
+    async def fails(payload: Empty, context: TaskContext) -> Any:
+        raise error
+
+    rig = Rig(task("it")(fails))
+    await rig.run(attempt=attempt)
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert (letter.kind, letter.attempt) == (kind, attempt)
+
+
+async def test_a_rate_limit_on_the_last_attempt_still_burns_nothing() -> None:
+    async def limited(payload: Empty, context: TaskContext) -> Any:
+        raise RateLimited("full", until=timedelta(seconds=30))
+
+    rig = Rig(task("it")(limited))
+    await rig.run(attempt=3)
+    assert "failures" not in rig.moving.made[0][2][0].update[0]["$set"]
+
+
+async def test_an_attempt_that_outlives_its_timeout_is_ended() -> None:
+    async def slow(payload: Empty, context: TaskContext) -> Any:
+        await asyncio.sleep(60)
+
+    rig = Rig(task("it")(slow))
+    await rig.run(timeout=0.05, max_attempts=1)
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert letter.kind is ErrorKind.TIMED_OUT
+
+
+async def test_a_plain_function_keeps_its_slot_until_its_thread_ends() -> None:
+    release, ended = threading.Event(), threading.Event()
+
+    def stubborn(payload: Empty, context: TaskContext) -> Any:
+        release.wait(5)
+        ended.set()
+
+    rig = Rig(task("it")(stubborn))
+    running = asyncio.create_task(rig.run(timeout=0.05))
+    await asyncio.sleep(0.2)  # well past the timeout: the slot must still be taken
+    assert rig.slots.busy == 1
+    release.set()
+    await running
+    assert ended.is_set()
+    assert rig.slots.busy == 0
+    assert rig.moving.targets() == ["waiting"]
+
+
+async def test_a_result_that_is_too_large_fails_for_good() -> None:
+    async def verbose(payload: Empty, context: TaskContext) -> str:
+        return "x" * 600_000
+
+    rig = Rig(task("it")(verbose))
+    await rig.run()
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert letter.error.type == "ResultTooLarge"
+
+
+async def test_a_cancelled_job_is_stopped_and_publishes_nothing() -> None:
+    started = asyncio.Event()
+
+    async def slow(payload: Empty, context: TaskContext) -> Any:
+        started.set()
+        await asyncio.sleep(60)
+
+    rig = Rig(task("it")(slow))
+    running = asyncio.create_task(rig.run())
+    await started.wait()
+    rig.execution.cancel(JOB)
+    await running
+    assert rig.moving.targets() == ["cancelled"]
+    assert not rig.outcomes.published
+
+
+async def test_a_dropped_job_is_given_back_after_its_coroutine_ended() -> None:
+    order: list[str] = []
+    started = asyncio.Event()
+
+    async def slow(payload: Empty, context: TaskContext) -> Any:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            order.append("task ended")
+
+    rig = Rig(task("it")(slow))
+    make = rig.moving.make
+
+    async def noted(*args: Any) -> bool:
+        order.append("given back")
+        return await make(*args)
+
+    rig.moving.make = noted  # type: ignore[method-assign, assignment]
+    running = asyncio.create_task(rig.run())
+    await started.wait()
+    rig.execution.drop(lambda job: job.worker == "w-1")
+    await running
+    assert order == ["task ended", "given back"]
+    assert rig.moving.targets() == ["pending"]
+
+
+async def test_an_outcome_on_its_way_to_kafka_is_not_given_back() -> None:
+    rig = Rig(task("it")(_value))
+    rig.outcomes.open.clear()
+    running = asyncio.create_task(rig.run())
+    await asyncio.sleep(0.05)  # the task has returned, its result waits for Kafka
+    rig.execution.drop(lambda _: True)
+    rig.outcomes.open.set()
+    await running
+    assert len(rig.outcomes.published) == 1
+    assert not rig.moving.made
