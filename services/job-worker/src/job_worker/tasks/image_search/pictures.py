@@ -1,0 +1,86 @@
+"""What is asked of an image search and what it answers."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+ProviderName = Literal["unsplash", "sample"]
+
+
+class Orientation(StrEnum):
+    """The form of a picture."""
+
+    LANDSCAPE = "landscape"
+    """Broader than tall."""
+
+    PORTRAIT = "portrait"
+    """Taller than broad."""
+
+    SQUARISH = "squarish"
+    """About as broad as tall."""
+
+
+class SearchPayload(BaseModel):
+    """What to look for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        Field(description="Words that say what the pictures should show", examples=["mountains"]),
+    ]
+    count: Annotated[int, Field(ge=1, le=30, description="How many pictures at most")] = 10
+    orientation: Annotated[Orientation | None, Field(description="Only pictures of this form")] = None
+
+
+class Urls(BaseModel):
+    """One picture in several sizes; a path without a host is served by the API."""
+
+    raw: Annotated[str | None, Field(exclude_if=lambda url: url is None)] = None
+    full: str
+    regular: Annotated[str, Field(description="1080 pixels wide")]
+    small: Annotated[str, Field(description="400 pixels wide")]
+    thumb: Annotated[str, Field(description="200 pixels wide")]
+
+
+class Author(BaseModel):
+    """Who made a picture; the name is foreign text: escape it."""
+
+    name: str
+    url: str | None
+
+
+class Attribution(BaseModel):
+    """What must stand beside a picture that is shown."""
+
+    text: str
+    provider_name: str
+    provider_url: str | None
+
+
+class Picture(BaseModel):
+    """One picture."""
+
+    id: str
+    width: int
+    height: int
+    color: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="Its average or leading colour")]
+    blur_hash: Annotated[str | None, Field(description="A blurred preview, see blurha.sh")]
+    alt: Annotated[str, Field(description="What it shows, for those who do not see it")]
+    urls: Urls
+    author: Author
+    attribution: Attribution
+    download_location: Annotated[
+        str | None, Field(description="To be called when a person takes the picture, as Unsplash's terms ask")
+    ]
+    drawn: Annotated[bool, Field(description="True if it is a drawing of this program and no photograph")]
+
+
+class SearchResult(BaseModel):
+    """The pictures found; none is an answer too."""
+
+    provider: ProviderName
+    query: str
+    images: list[Picture]
