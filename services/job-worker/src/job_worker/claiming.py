@@ -119,7 +119,7 @@ class Claiming:
         moves = [claim(ids, version, worker=worker, token=token) for version, ids in by_version.items()]
         ids = [request.job_id for request in requests]
         # A claim whose answer was lost is made again with the same token: it then matches nothing,
-        # and the token tells what the first one got (1-core, model check 2).
+        # and the token tells what the first one got (docs/protocol.md, 5).
         matched = await self._moving.until_answered(self._store.apply, moves)
         ours = set(ids)
         if matched < len(ids):

@@ -2,8 +2,8 @@
 
 A task that blocks the event loop must not lose the lease of all the others, so renewal
 has its own thread and its own connection. An id is new at each start, and a lapsed lease
-is never renewed: the worker drops what it runs and goes on under a new id (1-core, model
-check 1).
+is never renewed: the worker drops what it runs and goes on under a new id
+(docs/protocol.md, 4).
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class Outcomes:
     """Publishes outcomes, one group in flight for each topic.
 
     While Kafka is away each outcome is kept, its job keeps its slot, and its `wake_at` is
-    pushed so that nobody reaps a job that has ended (1-core, model check 3).
+    pushed so that nobody reaps a job that has ended (docs/protocol.md, 11).
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """What the dead left running: judged late enough to be sure, and by one dispatcher.
 
-Three rules keep finished or living work from being judged (1-core, model check 1, 7, 8):
+Three rules keep finished or living work from being judged (docs/protocol.md, 4, 9, 10):
 leases count only after this dispatcher has itself been in unbroken contact with MongoDB
 for one whole lease; the outcome workers must first have applied everything that was on
 their topics once the lease was seen ended; and each judgement is a guarded move.

@@ -258,7 +258,7 @@ def _person_set(move: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 # Updates that leave the version alone are not fenced by it, so each repeats the `wake_at` it saw:
-# any bump in between makes it match nothing (1-core, model check 4).
+# any bump in between makes it match nothing (docs/protocol.md, 6).
 
 
 def pending_wake() -> dict[str, Any]:
