@@ -1,0 +1,109 @@
+"""`make bench`: jobs per second, CPU a job and latency of the running product.
+
+Starts a stack of its own, real Kafka and real MongoDB included, on free ports in a folder
+that is dropped afterwards; with BASE=http://… it drives one that runs already. Two loads of
+`noop` jobs, so that what is measured is everything around a task:
+
+* single POSTs from 64 connections, each posting as fast as it is answered;
+* 100 jobs a second, due at fixed moments whatever the answers do.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from jobstream_local.stack import Ports, Replicas, Stack
+from jobstream_local.state import Home
+from tests.load import cpu
+from tests.load.driving import Driver, Tally
+from tests.load.report import Figures, line, table
+
+_BODY = b'{"task":"noop","payload":{}}'
+
+
+def main() -> int:
+    """Measure and print; 1 if a job was refused or lost."""
+    parser = argparse.ArgumentParser(
+        prog="tests.load", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=6_000, help="single POSTs in a round")
+    parser.add_argument("--connections", type=int, default=64, help="connections they come from")
+    parser.add_argument("--rate", type=float, default=100, help="jobs a second in the open loop")
+    parser.add_argument("--seconds", type=float, default=10, help="length of the open loop")
+    parser.add_argument("--warmup", type=int, default=4_000, help="single POSTs before anything counts")
+    parser.add_argument("--rounds", type=int, default=2, help="the table shows the median")
+    options = parser.parse_args()
+    return uvloop.run(_bench(options))
+
+
+async def _bench(options: argparse.Namespace) -> int:
+    load_average = os.getloadavg()
+    rows: list[Figures] = []
+    async with _api() as (url, processes):
+        driver = Driver(url, _BODY)
+        async with driver.listening():
+            await driver.closed_loop(options.warmup, options.connections)
+            for load in ("closed", "open") * options.rounds:
+                rows += [await _one(driver, load, options, processes)]
+    print(f"\n{table(rows)}\n\n{line(rows, load_average)}")
+    return 0 if all(row.ended == row.jobs for row in rows) else 1
+
+
+async def _one(
+    driver: Driver, load: str, options: argparse.Namespace, processes: Mapping[str, int]
+) -> Figures:
+    await asyncio.sleep(1)  # commits and events of the load before are not this one's
+    before, own = cpu.seconds(processes), time.process_time()
+    tally: Tally
+    if load == "closed":
+        name = f"single POSTs, {options.connections} connections"
+        tally = await driver.closed_loop(options.jobs, options.connections)
+    else:
+        name = f"{options.rate:g} jobs/s for {options.seconds:g} s"
+        tally = await driver.open_loop(round(options.rate * options.seconds), options.rate)
+    ended = len(tally.latencies)
+    used = cpu.per_job(before, cpu.seconds(processes), ended)
+    figures = Figures.of(name, tally, used, round((time.process_time() - own) / max(ended, 1) * 1e6))
+    _say(f"{name}: {figures.per_second:,.0f} jobs/s, {ended} of {figures.jobs} ended")
+    if tally.refused:
+        _say(f"refused, by status: {tally.refused}")
+    return figures
+
+
+@asynccontextmanager
+async def _api() -> AsyncIterator[tuple[str, Mapping[str, int]]]:
+    """Give the URL of an api and the processes behind it."""
+    if url := os.environ.get("BASE"):
+        yield url, _processes_behind(url)
+        return
+    with tempfile.TemporaryDirectory(prefix="jobstream-bench-") as home:
+        _say("starting a stack of its own")
+        async with Stack(Path(home), ports=Ports.free(), replicas=Replicas()) as stack:
+            yield stack.api_url, {p.kind: p.process.pid for p in stack.parts.values() if p.process.pid}
+
+
+def _processes_behind(url: str) -> Mapping[str, int]:
+    """Return the processes of the running `make up` if the URL is one of its addresses."""
+    state = Home(Path(os.environ.get("JOBSTREAM_HOME") or ".local")).read()
+    if state is None or url.rstrip("/").replace("localhost", "127.0.0.1") not in {
+        state.api_url,
+        state.web_url,
+    }:
+        return {}
+    return {part.name: part.pid for part in state.parts if part.pid}
+
+
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
