@@ -1,0 +1,18 @@
+"""`python -m api`: reads the settings, and nothing else does."""
+
+import uvloop
+
+from api.main import create_app
+from api.settings import Settings
+from service_chassis.logs import configure_logs
+
+
+def main() -> None:
+    """Run the api until it is asked to end."""
+    settings = Settings()
+    configure_logs(settings.log, service="api")
+    uvloop.run(create_app(settings).run())
+
+
+if __name__ == "__main__":
+    main()

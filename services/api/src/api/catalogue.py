@@ -1,0 +1,167 @@
+"""Which tasks there are and what each takes: read from MongoDB, where the workers say it."""
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+import msgspec
+from jsonschema_rs import ValidationError, Validator, validator_for
+from msgspec import Raw, Struct
+
+from api.forms import errors_of
+from api.problems import UNKNOWN_TASK, FieldError, Problem, unavailable
+
+log = logging.getLogger(__name__)
+
+REFRESH: Final = timedelta(seconds=2)
+_SELDOM: Final = timedelta(seconds=0.25)
+
+
+class TaskView(Struct, frozen=True, kw_only=True):
+    """A task as GET /tasks shows it."""
+
+    name: str
+    description: str
+    payload_schema: Raw
+    result_schema: Raw
+    options: dict[str, Any]
+    paused: bool = False
+
+
+class CatalogueStore(Protocol):
+    """Where the catalogue is read from."""
+
+    async def tasks(self) -> Sequence[Mapping[str, Any]]:
+        """Return every task any worker has ever told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One task: what to show of it and how to judge a payload."""
+
+    view: TaskView
+    max_attempts: int
+    timeout: float
+    validator: Validator
+
+    def fits(self, payload: Any) -> bool:
+        """Whether the payload is what the task takes."""
+        return self.validator.is_valid(payload)
+
+    def errors(self, payload: Any) -> list[FieldError]:
+        """Return what is wrong with the payload, field by field."""
+        return errors_of(self.validator, payload, under=("payload",))
+
+
+class Catalogue:
+    """The tasks by name, as fresh as two seconds; a part of the service that reads them while it lives."""
+
+    def __init__(self, *, store: CatalogueStore, refresh: timedelta = REFRESH) -> None:
+        self._store = store
+        self._refresh = refresh
+        self._entries: dict[str, CatalogueEntry] = {}
+        self._schemas: dict[str, tuple[str, Validator]] = {}
+        self._loaded = False
+        self._last = 0.0
+        self._lock = asyncio.Lock()
+        self._runner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Catalogue":
+        self._runner = asyncio.create_task(self._keep_fresh(), name="catalogue")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._runner:
+            self._runner.cancel()
+
+    async def views(self) -> list[TaskView]:
+        """Return all tasks by name; `Problem` if they could never be read."""
+        if not self._loaded:
+            await self._look_again()
+        return [self._entries[name].view for name in sorted(self._entries)]
+
+    def known(self, name: object) -> CatalogueEntry | None:
+        """Return the task if there is one of this name now."""
+        return self._entries.get(name) if isinstance(name, str) else None
+
+    async def task(self, name: str) -> CatalogueEntry:
+        """Return the task of this name, after another look if it is not known yet.
+
+        Raises
+        ------
+        Problem
+            No worker knows it (the nearest names are in the text), or nobody could be asked.
+        """
+        if (entry := self._entries.get(name)) is not None:
+            return entry
+        await self._look_again()
+        if (entry := self._entries.get(name)) is not None:
+            return entry
+        if not self._loaded:
+            raise unavailable("the catalogue of tasks has not been read yet")
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> Problem:
+        near = (
+            difflib.get_close_matches(name[:100], self._entries, n=3, cutoff=0.5)
+            or sorted(self._entries)[:10]
+        )
+        names = ", ".join(near) or "none: no worker has started yet"
+        detail = f"no task {name[:100]!r}; the nearest: {names}"
+        return Problem(UNKNOWN_TASK, detail, errors=[FieldError("/task", detail)])
+
+    async def _look_again(self) -> None:
+        async with self._lock:
+            # A client that asks for nonsense must not become a load on the database.
+            if asyncio.get_running_loop().time() - self._last >= _SELDOM.total_seconds():
+                await self._load()
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(5):
+                    await self._load()
+            except Exception as error:  # noqa: BLE001  whatever it is, what is known stays known
+                log.warning(
+                    "catalogue.not_read", extra={"reason": f"{type(error).__name__}: {str(error)[:200]}"}
+                )
+            await asyncio.sleep(self._refresh.total_seconds())
+
+    async def _load(self) -> None:
+        stored = await self._store.tasks()
+        entries: dict[str, CatalogueEntry] = {}
+        for doc in stored:
+            try:
+                entries[doc["_id"]] = self._entry(doc)
+            except (KeyError, TypeError, ValueError, ValidationError) as error:
+                log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
+        self._entries, self._loaded = entries, True
+        self._last = asyncio.get_running_loop().time()
+
+    def _entry(self, doc: Mapping[str, Any]) -> CatalogueEntry:
+        name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]
+        view = TaskView(
+            name=name,
+            description=doc.get("description", ""),
+            payload_schema=Raw(schema.encode()),
+            result_schema=Raw(str(doc["result_schema"]).encode()),
+            options=options,
+        )
+        return CatalogueEntry(
+            view=view,
+            max_attempts=int(options["max_attempts"]),
+            timeout=float(options["timeout"]),
+            validator=self._validator(name, schema),
+        )
+
+    def _validator(self, name: str, schema: str) -> Validator:
+        # Compiling takes long enough not to be done again every two seconds.
+        known = self._schemas.get(name)
+        if known is None or known[0] != schema:
+            known = (schema, validator_for(msgspec.json.decode(schema), validate_formats=True))
+            self._schemas[name] = known
+        return known[1]

@@ -1,0 +1,210 @@
+"""One stream of events in, thousands of readers out: a mailbox for each, the newest state only.
+
+A mailbox is no queue: it holds the newest event of each job, so a slow reader gets fewer
+and newer events, memory is bounded, and a final state is never lost. A reader that falls
+behind by more jobs than its mailbox holds is told to read anew.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from api.live_event import LiveEvent, Moment, Routing
+
+_REMEMBERED: Final = 10_000
+_NEVER: Final[Moment] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which jobs a reader of many wants; empty means all."""
+
+    states: frozenset[str] = frozenset()
+    task: str | None = None
+    tags: frozenset[str] = frozenset()
+    batch: str | None = None
+
+    @property
+    def look_at_routing(self) -> bool:
+        """Whether a bare progress does not say enough to be judged."""
+        return bool(self.tags) or self.task is not None or self.batch is not None
+
+    def match(self, state: str, routing: Routing | None) -> bool:
+        """Whether the reader wants to see this."""
+        if self.states and state not in self.states:
+            return False
+        if not self.look_at_routing:
+            return True
+        return (
+            routing is not None
+            and (self.task is None or routing.task == self.task)
+            and (self.batch is None or routing.batch == self.batch)
+            and self.tags.issubset(routing.tags)
+        )
+
+
+class Mailbox:
+    """What one reader has not got yet.
+
+    >>> box = Mailbox(room=1)
+    >>> box.is_empty, box.overflowed
+    (True, False)
+    """
+
+    def __init__(self, *, room: int, after: Moment = _NEVER) -> None:
+        self._room = room
+        self._after = after
+        self._jobs: dict[str, LiveEvent] = {}
+        self._progress: dict[str, LiveEvent] = {}
+        self._wake = asyncio.Event()
+        self.overflowed = False
+        self.ended = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._jobs and not self._progress
+
+    def put(self, event: LiveEvent) -> None:
+        """Keep the event unless the reader has, or will get, something newer."""
+        if event.moment <= self._after or _is_old(self._jobs.get(event.job_id), event):
+            return
+        progress = self._progress.get(event.job_id)
+        if event.is_progress:
+            if _is_old(progress, event):
+                return
+            self._progress[event.job_id] = event
+        else:
+            self._jobs[event.job_id] = event
+            if progress and progress.moment < event.moment:
+                del self._progress[event.job_id]
+        if len(self._jobs) + len(self._progress) > self._room:
+            self._jobs.clear()
+            self._progress.clear()
+            self.overflowed = True
+        self._wake.set()
+
+    def skip_until(self, moment: Moment) -> None:
+        """Take nothing any more that is not newer; for a mailbox of one job."""
+        self._after = max(self._after, moment)
+
+    def take(self) -> list[LiveEvent]:
+        """Return all that waits, states before progress."""
+        events = [*self._jobs.values(), *self._progress.values()]
+        self._jobs, self._progress = {}, {}
+        return events
+
+    def end(self) -> None:
+        """Nothing will come any more."""
+        self.ended = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Have the reader look up although nothing came."""
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Wait until something came, or somebody called `wake`."""
+        await self._wake.wait()
+        self._wake.clear()
+
+
+def _is_old(known: LiveEvent | None, event: LiveEvent) -> bool:
+    return known is not None and known.moment >= event.moment
+
+
+class _Seen(NamedTuple):
+    """What was last sent of a job; not the event itself, whose bytes may be many."""
+
+    moment: Moment
+    routing: Routing | None
+    owner: str
+    ended: bool
+
+
+class Hub:
+    """Gives each event to the mailboxes of those who want it."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, set[Mailbox]] = {}
+        self._readers: dict[str, dict[Mailbox, Filters]] = {}
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+
+    def watch(self, job_id: str, mailbox: Mailbox) -> None:
+        """Put every event of this job into the mailbox."""
+        self._watchers.setdefault(job_id, set()).add(mailbox)
+
+    def unwatch(self, job_id: str, mailbox: Mailbox) -> None:
+        """Take the mailbox away."""
+        boxes = self._watchers[job_id]
+        boxes.discard(mailbox)
+        if not boxes:
+            del self._watchers[job_id]
+
+    def follow(self, owner: str, filters: Filters, mailbox: Mailbox) -> None:
+        """Put every event of this owner that passes the filters into the mailbox."""
+        self._readers.setdefault(owner, {})[mailbox] = filters
+
+    def unfollow(self, owner: str, mailbox: Mailbox) -> None:
+        """Take the mailbox away."""
+        boxes = self._readers[owner]
+        del boxes[mailbox]
+        if not boxes:
+            del self._readers[owner]
+            self._forget(owner)
+
+    def wants(self, owner: str, job_id: str) -> bool:
+        """Whether anybody would get an event of this job: if not, it need not be decoded."""
+        return owner in self._readers or job_id in self._watchers
+
+    def watched(self) -> set[str]:
+        """Return the jobs somebody watches one by one."""
+        return set(self._watchers)
+
+    def unended(self, most: int) -> dict[str, Moment]:
+        """Return jobs followed by readers of many that had not ended when last seen, oldest news first."""
+        found: dict[str, Moment] = {}
+        for job_id, seen in self._seen.items():
+            if len(found) >= most:
+                break
+            if not seen.ended:
+                found[job_id] = seen.moment
+        return found
+
+    def end(self, job_id: str) -> None:
+        """Tell those who watch this job that it is gone."""
+        for mailbox in self._watchers.get(job_id, ()):
+            mailbox.end()
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Keep no more of these jobs, which are gone."""
+        for job_id in ids:
+            self._seen.pop(job_id, None)
+
+    def publish(self, event: LiveEvent) -> bool:
+        """Route the event; false if something newer had gone out before."""
+        for mailbox in self._watchers.get(event.job_id, ()):
+            mailbox.put(event)
+        readers = self._readers.get(event.owner)
+        if readers is None:
+            return True
+        last = self._seen.get(event.job_id)
+        if last is not None and last.moment >= event.moment:
+            return False
+        # Progress says little of its job: what was seen of it before stands for the rest.
+        routing = event.routing or (last.routing if last else None)
+        self._seen[event.job_id] = _Seen(event.moment, routing, event.owner, event.is_final)
+        self._seen.move_to_end(event.job_id)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        state = event.state
+        for mailbox, filters in readers.items():
+            if filters.match(state, routing):
+                mailbox.put(event)
+        return True
+
+    def _forget(self, owner: str) -> None:
+        for job_id in [job_id for job_id, seen in self._seen.items() if seen.owner == owner]:
+            del self._seen[job_id]

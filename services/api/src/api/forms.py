@@ -1,0 +1,139 @@
+"""What clients may send, declared once: decoded with it, described by it in OpenAPI."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+from jsonschema_rs import Validator, validator_for
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from api import door
+from api.problems import MALFORMED_JSON, FieldError, Problem, invalid, pointer_of
+
+MAX_AHEAD: Final = 366 * 86_400
+"""Seconds: nobody plans a job further ahead than a leap year."""
+
+Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Submission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job to be done: the body of POST /jobs."""
+
+    task: Annotated[str, Meta(min_length=1, max_length=200, description="Name of a task, see GET /tasks")]
+    payload: (
+        Annotated[Raw, Meta(description="What the task's schema says", extra_json_schema={"default": {}})]
+        | UnsetType
+    ) = UNSET
+    run_at: (
+        Annotated[datetime, Meta(tz=True, description="Not before this moment, within 366 days")] | UnsetType
+    ) = UNSET
+    delay: (
+        Annotated[float, Meta(ge=0, le=MAX_AHEAD, description="Seconds from now; not together with run_at")]
+        | UnsetType
+    ) = UNSET
+    max_attempts: (
+        Annotated[int, Meta(ge=1, le=100, description="The task's own number if left out")] | UnsetType
+    ) = UNSET
+    timeout: (
+        Annotated[float, Meta(ge=0.1, le=86_400, description="Seconds an attempt may take")] | UnsetType
+    ) = UNSET
+    tags: Annotated[list[Tag], Meta(max_length=16, description="To find jobs by")] = []
+
+
+class Redrive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to start a failed job anew: the optional body of POST /jobs/{id}/redrive."""
+
+    payload: Annotated[Raw, Meta(description="Takes the place of the job's payload")] | UnsetType = UNSET
+    force: Annotated[bool, Meta(description="Redrive beyond the limit")] = False
+
+
+F = TypeVar("F", bound=Struct)
+
+
+class Read(NamedTuple, Generic[F]):
+    """A form that was read, and what is wrong with it; the document is there in any case."""
+
+    form: F | None
+    document: Any
+    errors: list[FieldError]
+
+
+class Reader(Generic[F]):
+    """Reads one kind of form from a body: fast when it fits, thorough when it does not."""
+
+    def __init__(self, kind: type[F]) -> None:
+        self._decoder = msgspec.json.Decoder(kind)
+        self._validator: Validator = validator_for(msgspec.json.schema(kind), validate_formats=True)
+
+    def read(self, raw: bytes) -> Read[F]:
+        """Return the form, or the document and all that is wrong with its fields.
+
+        Raises
+        ------
+        Problem
+            The bytes are no JSON, or hold what no document may hold.
+        """
+        try:
+            text = raw.decode()
+            if door.looks_suspicious(raw) and (found := door.faults(text)):
+                raise invalid(found)
+            return Read(self._decoder.decode(raw), None, [])
+        except msgspec.ValidationError as error:
+            return self._diagnosed(raw, str(error))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _malformed(raw, error) from error
+
+    def _diagnosed(self, raw: bytes, message: str) -> Read[F]:
+        document = decode_part(raw, raw)
+        errors = errors_of(self._validator, document)
+        # msgspec is stricter than JSON Schema in one thing: 3.0 is no integer.
+        return Read(None, document, errors or [_translated(message)])
+
+
+def decode_part(part: bytes | Raw, whole: bytes) -> Any:
+    """Decode a part of a body whose shape is checked elsewhere; a `Problem` points into the whole."""
+    try:
+        return msgspec.json.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _malformed(whole, error) from error
+
+
+def errors_of(validator: Validator, document: Any, *, under: tuple[str, ...] = ()) -> list[FieldError]:
+    """Return each field of the document that breaks the schema."""
+    found = []
+    for error in validator.iter_errors(document):
+        path = [*under, *error.instance_path]
+        kind = error.kind
+        if unexpected := getattr(kind, "unexpected", None):
+            found += [FieldError(pointer_of([*path, name]), "no such field") for name in unexpected]
+        elif kind.name == "required":
+            missing = str(kind.property).strip('"')
+            found.append(FieldError(pointer_of([*path, missing]), "is required"))
+        else:
+            found.append(FieldError(pointer_of(path), _shortened(error.message)))
+    return found
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= 300 else f"{message[:200]} … {message[-90:]}"
+
+
+def _malformed(raw: bytes, error: Exception) -> Problem:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as bad:
+        return Problem(MALFORMED_JSON, f"not UTF-8: {bad.reason} at byte {bad.start}")
+    if found := door.faults(text):
+        return invalid(found)
+    return Problem(MALFORMED_JSON, str(error) if text.strip() else "the body is empty")
+
+
+def _translated(message: str) -> FieldError:
+    """Turn msgspec's own words into a field error.
+
+    >>> _translated("Expected `int`, got `float` - at `$.tags[0]`")
+    FieldError(pointer='/tags/0', detail='Expected `int`, got `float`')
+    """
+    detail, _, path = message.partition(" - at `$")
+    parts = path.rstrip("`").replace("[", ".").replace("]", "").split(".")
+    return FieldError(pointer_of(part for part in parts if part), detail)

@@ -1,0 +1,120 @@
+"""Wires the api together, by hand, top to bottom; nothing connects until it runs."""
+
+import logging
+
+from api.backlog import Backlog
+from api.catalogue import Catalogue
+from api.dead_letters import DeadLetters
+from api.fanout import Hub
+from api.handlers import register_handlers
+from api.http import http_app
+from api.moving import Moving
+from api.publisher import KafkaAnnouncer
+from api.receiving import Finished, Receiving
+from api.reconciling import Reconciling
+from api.routes.jobs import job_routes
+from api.routes.reading import reading_routes
+from api.routes.submitting import PostJobs
+from api.settings import OWNER, Settings
+from api.statistics import Statistics
+from api.store import MongoJobStore
+from api.streams import Streams
+from api.submission import Submissions
+from job_contracts.indexes import INDEXES
+from job_contracts.record import INLINE_LIMIT
+from job_contracts.topics import Topic
+from service_chassis.health import Health
+from service_chassis.metrics import Metrics
+from service_chassis.mongo import Mongo
+from service_chassis.offsets import KafkaOffsets
+from service_chassis.publisher import Publisher
+from service_chassis.server import HttpServer, Service, ops_server
+from service_chassis.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> Service:
+    """Return the api, ready to run."""
+    metrics = Metrics()
+    mongo = Mongo(settings.mongo, indexes=INDEXES)
+    store = MongoJobStore(mongo)
+    publisher = Publisher(settings.kafka, client_id="api", metrics=metrics)
+    offsets = KafkaOffsets(settings.kafka, client_id="api-offsets")
+    events = Subscription(
+        settings.kafka, topic=Topic.JOB_EVENTS, group=None, client_id="api", metrics=metrics, depth=1
+    )
+    catalogue = Catalogue(store=store)
+    backlog = Backlog(store=store)
+    announcer = KafkaAnnouncer(
+        publisher, buffer=settings.announcements.buffer, acknowledged=backlog, metrics=metrics
+    )
+    moving = Moving(
+        store=store,
+        announcer=announcer,
+        cancelled_kept=settings.retention.cancelled,
+        redrives=settings.redrive.limit,
+    )
+    submissions = Submissions(
+        catalogue=catalogue,
+        store=store,
+        announcer=announcer,
+        now=mongo.now,
+        patience=settings.http.patience,
+    )
+
+    hub, finished = Hub(), Finished()
+    register_handlers(events, Receiving(hub=hub, finished=finished, dropped=metrics.dropped))
+    streams = Streams(hub=hub, store=store, settings=settings.streams)
+    metrics.gauge("streams_open", "Live streams").set_function(lambda: len(streams))
+    reconciling = Reconciling(
+        hub=hub,
+        store=store,
+        every=settings.streams.reconcile,
+        events_come=lambda: publisher.check().ok,
+        inline_limit=INLINE_LIMIT,
+    )
+    statistics = Statistics(
+        owner=OWNER,
+        mongo=mongo,
+        offsets=offsets,
+        finished=finished.last_minute,
+        streams=lambda: len(streams),
+    )
+
+    limit = settings.http.body_limit
+    app = http_app(
+        submit=PostJobs(submissions=submissions, body_limit=limit),
+        streams=streams,
+        routers=[
+            job_routes(store=store, moving=moving, catalogue=catalogue, body_limit=limit),
+            reading_routes(
+                store=store, catalogue=catalogue, dead_letters=DeadLetters(mongo), statistics=statistics
+            ),
+        ],
+    )
+    health = Health(
+        required={"mongo": mongo.check}, optional={"kafka": publisher.check, "job-events": events.check}
+    )
+    ops = ops_server(settings.ops, health=health, metrics=metrics)
+    server = HttpServer(app, host=settings.http.host, port=settings.http.port, name="http")
+    log.warning(
+        "api.open",
+        extra={"why": "no API keys: whoever reaches the port may do everything", "host": settings.http.host},
+    )
+    # Ended from the last to the first: streams say good-bye before the server closes, and what
+    # the last answers announced is published before Kafka and MongoDB are left.
+    parts = [
+        ops,
+        mongo,
+        publisher,
+        catalogue,
+        backlog,
+        announcer,
+        offsets,
+        events,
+        reconciling,
+        server,
+        streams,
+    ]
+    return Service("api", health=health, parts=parts, grace=settings.shutdown_grace)

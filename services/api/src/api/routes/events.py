@@ -1,0 +1,49 @@
+"""GET /events and GET /jobs/{id}/events: the edge between a query and a stream."""
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.datastructures import QueryParams
+
+from api.fanout import Filters
+from api.routes.queries import EventQuery
+from api.streams import Streams
+from service_chassis.server import Receive, Scope, Send
+
+_LISTS = {"state", "tag"}
+
+
+class ManyJobs:
+    """Serves GET /events on bare ASGI."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = _read(scope)
+        filters = Filters(
+            states=frozenset(map(str, query.state)),
+            task=query.task,
+            tags=frozenset(query.tag),
+            batch=query.batch,
+        )
+        await self._streams.of_many(scope, receive, send, filters)
+
+
+class OneJob:
+    """Serves GET /jobs/{job_id}/events on bare ASGI."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._streams.of_job(scope, receive, send)
+
+
+def _read(scope: Scope) -> EventQuery:
+    params = QueryParams(scope["query_string"])
+    values = {name: params.getlist(name) if name in _LISTS else params[name] for name in params}
+    try:
+        return EventQuery.model_validate(values)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from error

@@ -1,0 +1,164 @@
+"""Reading, stopping, redriving and removing jobs."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from msgspec import UNSET, Raw, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import PatientRoute, answer_of, json_answer, read_json_body
+from api.catalogue import Catalogue
+from api.forms import Reader, Redrive, decode_part
+from api.listing import LIST_LIMIT, JobFilters, query_of, read_job_cursor, write_cursor
+from api.moving import Moving
+from api.problems import NO_RESULT, Problem, invalid, job_not_found
+from api.routes.queries import JobQuery
+from api.settings import OWNER
+from api.store import MongoJobStore
+from job_contracts.messages import is_job_id
+from job_contracts.record import INLINE_LIMIT
+from job_contracts.views import encode_view, job_view
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One run of a job; the running one has no outcome yet."""
+
+    attempt: int
+    worker: str | None
+    started_at: Any
+    finished_at: Any
+    outcome: str | None
+    error: Any
+
+
+class JobPage(Struct, frozen=True):
+    """A page of jobs."""
+
+    jobs: list[Raw]
+    next_cursor: str | None
+
+
+def job_routes(*, store: MongoJobStore, moving: Moving, catalogue: Catalogue, body_limit: int) -> APIRouter:
+    """Return the paths under /jobs but for submission and streams."""
+    router = APIRouter(route_class=PatientRoute, tags=["jobs"])
+    redrives = Reader(Redrive)
+
+    async def stored(job_id: str, *, history: bool = False) -> Mapping[str, Any]:
+        record = await store.job(job_id, owner=OWNER, history=history) if is_job_id(job_id) else None
+        if record is None:
+            raise job_not_found(job_id)
+        return record
+
+    @router.get("/jobs", summary="List jobs")
+    async def list_jobs(query: Annotated[JobQuery, Query()]) -> Response:
+        filters = JobFilters(
+            states=[str(state) for state in query.state],
+            task=query.task,
+            tags=query.tag,
+            batch=query.batch,
+            unique_key=query.unique_key,
+            error_type=query.error_type,
+            created_after=query.created_after,
+            created_before=query.created_before,
+            newest_first=query.order == "newest",
+        )
+        after = read_job_cursor(query.cursor, query.order) if query.cursor else None
+        page = await store.page(query_of(OWNER, filters, after), limit=query.limit, view_limit=LIST_LIMIT)
+        results = await store.results(page.records, LIST_LIMIT)
+        views = [
+            Raw(encode_view(job_view(record, results.get(record["_id"]), limit=LIST_LIMIT)))
+            for record in page.records
+        ]
+        cursor = write_cursor(query.order, page.last_id) if page.last_id else None
+        return answer_of(JobPage(views, cursor))
+
+    @router.get("/jobs/{job_id}", summary="Read a job")
+    async def get_job(job_id: str, request: Request) -> Response:
+        record = await stored(job_id)
+        headers = {"etag": f'"{record["version"]}.{record["revision"]}"', "cache-control": "no-cache"}
+        if _knows(request.headers.get("if-none-match"), headers["etag"]):
+            return Response(None, 304, headers)
+        result = await store.result(record, limit=INLINE_LIMIT)
+        return json_answer(encode_view(job_view(record, result)), headers=headers)
+
+    @router.get("/jobs/{job_id}/result", summary="Read the result of a job")
+    async def get_result(job_id: str) -> Response:
+        record = await stored(job_id)
+        result = await store.result(record)
+        if result is None:
+            raise Problem(NO_RESULT, f"the job is {record['state']}")
+        return json_answer(result)
+
+    @router.get("/jobs/{job_id}/attempts", summary="Read the attempts of a job")
+    async def get_attempts(job_id: str) -> Response:
+        return answer_of(_attempts(await stored(job_id, history=True)))
+
+    @router.post("/jobs/{job_id}/cancel", summary="Stop a job")
+    async def cancel_job(job_id: str) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        return json_answer(await moving.cancel(job_id, owner=OWNER))
+
+    @router.post("/jobs/{job_id}/redrive", status_code=202, summary="Start a failed job anew")
+    async def redrive_job(job_id: str, request: Request) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        form = Redrive()
+        if raw := await read_json_body(request.scope, request.receive, limit=body_limit, optional=True):
+            read = redrives.read(raw)
+            if read.form is None:
+                raise invalid(read.errors)
+            form = read.form
+        payload = None
+        if form.payload is not UNSET:
+            task = await catalogue.task((await moving.failed(job_id, owner=OWNER))["task"])
+            document = decode_part(form.payload, raw)
+            if not task.fits(document):
+                raise invalid(task.errors(document))
+            payload = msgspec.json.format(form.payload, indent=-1).decode()
+        view = await moving.redrive(job_id, owner=OWNER, payload=payload, force=form.force)
+        return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
+
+    @router.delete("/jobs/{job_id}", status_code=204, summary="Remove an ended job")
+    async def delete_job(job_id: str) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        await moving.remove(job_id, owner=OWNER)
+        return Response(None, 204)
+
+    return router
+
+
+def _knows(if_none_match: str | None, etag: str) -> bool:
+    if if_none_match is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or "*" in tags
+
+
+def _attempts(record: Mapping[str, Any]) -> list[Attempt]:
+    attempts = [
+        Attempt(
+            attempt=past["attempt"],
+            worker=past.get("worker"),
+            started_at=past.get("started_at"),
+            finished_at=past.get("finished_at"),
+            outcome=past.get("outcome"),
+            error=past.get("error"),
+        )
+        for past in record.get("attempts", [])
+    ]
+    if record["state"] == "running":
+        running = Attempt(
+            attempt=record["failures"] + 1,
+            worker=record.get("worker"),
+            started_at=record.get("started_at"),
+            finished_at=None,
+            outcome=None,
+            error=None,
+        )
+        attempts.append(running)
+    return attempts

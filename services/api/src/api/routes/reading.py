@@ -1,0 +1,106 @@
+"""The catalogue, dead letters, figures, pictures, and the index of it all."""
+
+import re
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import PatientRoute, answer_of
+from api.catalogue import Catalogue, TaskView
+from api.dead_letters import DeadLetters, LetterFilters
+from api.problems import KINDS, NOT_FOUND, Problem
+from api.routes.queries import DeadLetterQuery
+from api.statistics import Statistics
+from api.store import MongoJobStore
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class TaskPage(Struct, frozen=True):
+    """All tasks."""
+
+    tasks: list[TaskView]
+    next_cursor: None = None
+
+
+INDEX: Final = {
+    "service": "jobstream",
+    "jobs": "/jobs",
+    "events": "/events",
+    "tasks": "/tasks",
+    "dead_letters": "/dead-letters",
+    "stats": "/stats",
+    "problems": "/problems",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+}
+
+
+def reading_routes(
+    *, store: MongoJobStore, catalogue: Catalogue, dead_letters: DeadLetters, statistics: Statistics
+) -> APIRouter:
+    """Return the paths that only read."""
+    router = APIRouter(route_class=PatientRoute)
+
+    @router.get("/", summary="Where to go from here", tags=["service"])
+    async def index() -> Response:
+        return answer_of(INDEX)
+
+    @router.get("/tasks", summary="List tasks", tags=["tasks"])
+    async def list_tasks() -> Response:
+        return answer_of(TaskPage(await catalogue.views()))
+
+    @router.get("/tasks/{name}", summary="Read a task", tags=["tasks"])
+    async def get_task(name: str) -> Response:
+        found = next((view for view in await catalogue.views() if view.name == name), None)
+        if found is None:
+            raise Problem(NOT_FOUND, f"no task {name[:100]!r}")
+        return answer_of(found)
+
+    @router.get("/dead-letters", summary="List dead letters", tags=["dead letters"])
+    async def list_dead_letters(query: Annotated[DeadLetterQuery, Query()]) -> Response:
+        filters = LetterFilters(
+            kind=query.kind, task=query.task, error_type=query.error_type, after=query.after
+        )
+        return answer_of(await dead_letters.page(filters, limit=query.limit, cursor=query.cursor))
+
+    @router.get("/dead-letters/{letter_id}", summary="Read a dead letter", tags=["dead letters"])
+    async def get_dead_letter(letter_id: str) -> Response:
+        found = await dead_letters.one(letter_id)
+        if found is None:
+            raise Problem(NOT_FOUND, f"no dead letter {letter_id[:100]!r}")
+        return answer_of(found)
+
+    @router.get("/stats", summary="How the whole is doing", tags=["service"])
+    async def get_stats() -> Response:
+        return answer_of(await statistics.stats())
+
+    @router.get("/images/{digest}", summary="A picture that was drawn here", tags=["service"])
+    async def get_image(digest: str, request: Request) -> Response:
+        # The name is the hash of the bytes: what a client has under it can never change.
+        headers = {"etag": f'"{digest}"', "cache-control": "public, max-age=31536000, immutable"}
+        image = await store.image(digest) if _DIGEST.fullmatch(digest) else None
+        if image is None:
+            raise Problem(NOT_FOUND, f"no picture {digest[:64]!r}")
+        if request.headers.get("if-none-match") == headers["etag"]:
+            return Response(None, 304, headers)
+        return Response(
+            image["bytes"],
+            headers={**headers, "x-content-type-options": "nosniff"},
+            media_type=image["content_type"],
+        )
+
+    @router.get("/problems", summary="Every sort of problem", tags=["service"])
+    async def list_problems() -> Response:
+        return answer_of({"problems": list(KINDS.values()), "next_cursor": None})
+
+    @router.get("/problems/{slug}", summary="What a problem means and what to do", tags=["service"])
+    async def get_problem(slug: str) -> Response:
+        if slug not in KINDS:
+            raise Problem(NOT_FOUND, f"no problem {slug[:64]!r}")
+        return answer_of(KINDS[slug])
+
+    return router

@@ -1,0 +1,85 @@
+"""What an operator may change about the api."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from service_chassis.settings import Section, ServiceSettings
+
+OWNER: Final = "default"
+"""Whom everything belongs to while there are no API keys."""
+
+
+class HttpSettings(Section):
+    """Where the api listens and how large a request may be."""
+
+    host: Annotated[
+        str, Field(description="Loopback: without API keys whoever reaches the port may do everything")
+    ] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one and logs it")] = 8000
+    body_limit: Annotated[
+        int,
+        Field(ge=1_024, description="Bytes of a request's body; larger things belong into a store of files"),
+    ] = 64 * 1024
+    patience: Annotated[
+        timedelta, Field(description="Longest wait for MongoDB before the answer is 503; below 3 s in all")
+    ] = timedelta(seconds=2.3)
+
+
+class StreamSettings(Section):
+    """How many live streams, and how each is treated."""
+
+    most: Annotated[int, Field(ge=1, description="Streams of one replica; each costs about 30 KiB")] = 5_000
+    most_per_address: Annotated[
+        int,
+        Field(ge=1, description="Streams of one address, loopback exempt: one client must not use up all"),
+    ] = 1_000
+    mailbox: Annotated[
+        int, Field(ge=1, description="Jobs that may wait for a slow reader before it is told to read anew")
+    ] = 2_000
+    heartbeat: Annotated[
+        timedelta, Field(description="A third of the 45 s after which a client takes its stream for dead")
+    ] = timedelta(seconds=15)
+    send_deadline: Annotated[
+        timedelta, Field(description="A reader that takes nothing for this long is cut off")
+    ] = timedelta(seconds=5)
+    life: Annotated[
+        timedelta, Field(description="Longest life of a stream, jittered, so that load moves to new replicas")
+    ] = timedelta(minutes=10)
+    reconcile: Annotated[
+        timedelta, Field(description="How often watched jobs are read anew: the bus alone is not trusted")
+    ] = timedelta(seconds=10)
+
+
+class AnnouncementSettings(Section):
+    """What is published behind the answers."""
+
+    buffer: Annotated[
+        int,
+        Field(ge=1, description="Jobs that may wait for Kafka; the dispatcher brings back what is dropped"),
+    ] = 10_000
+
+
+class RetentionSettings(Section):
+    """How long jobs are kept after their end."""
+
+    cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)
+
+
+class RedriveSettings(Section):
+    """How often a failed job may be started anew."""
+
+    limit: Annotated[
+        int, Field(ge=1, description="A job that failed again after this many needs a person's `force`")
+    ] = 3
+
+
+class Settings(ServiceSettings):
+    """Settings of the api, read from `HTTP__PORT` and friends."""
+
+    http: HttpSettings = HttpSettings()
+    streams: StreamSettings = StreamSettings()
+    announcements: AnnouncementSettings = AnnouncementSettings()
+    retention: RetentionSettings = RetentionSettings()
+    redrive: RedriveSettings = RedriveSettings()

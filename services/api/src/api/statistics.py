@@ -1,0 +1,162 @@
+"""How the whole is doing: counts, the oldest that waits, lag, workers; asked for often, computed seldom."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
+
+from msgspec import Struct
+
+from job_contracts.lifecycle import JobState
+from job_contracts.record import NOW, Collection
+from job_contracts.topics import OUTCOME_GROUPS, Group, Topic
+from service_chassis.mongo import Mongo
+from service_chassis.offsets import KafkaOffsets, OffsetsError
+
+T = TypeVar("T")
+
+_READERS: Final = {Topic.JOBS: Group.JOB_WORKER, **OUTCOME_GROUPS}
+_FRESH: Final = timedelta(seconds=1.5)
+_PATIENCE: Final = timedelta(seconds=1)
+_COST_SHARE: Final = 10
+
+
+class WorkerView(Struct, frozen=True):
+    """A live worker."""
+
+    id: str
+    host: str | None
+    slots: int
+    busy: int
+    tasks: list[str]
+    alive_until: datetime
+    started_at: datetime | None
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """What GET /stats answers."""
+
+    jobs: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    oldest_pending_seconds: float | None
+    finished_last_minute: int
+    lag: dict[str, int] | None
+    workers: list[WorkerView]
+    streams: int
+
+
+class Cached(Generic[T]):
+    """One computation at a time, its answer kept for a while: the longer it took, the longer."""
+
+    def __init__(self, compute: Callable[[], Awaitable[T]], *, fresh: timedelta = _FRESH) -> None:
+        self._compute = compute
+        self._fresh = fresh.total_seconds()
+        self._until = 0.0
+        self._task: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        """Return the answer; all who ask meanwhile share one computation."""
+        if self._task is None or (self._task.done() and time.monotonic() >= self._until):
+            self._task = asyncio.create_task(self._run())
+        return await asyncio.shield(self._task)
+
+    async def _run(self) -> T:
+        start = time.monotonic()
+        try:
+            return await self._compute()
+        finally:
+            end = time.monotonic()
+            self._until = end + max(self._fresh, _COST_SHARE * (end - start))
+
+
+class Statistics:
+    """Answers GET /stats."""
+
+    def __init__(
+        self,
+        *,
+        owner: str,
+        mongo: Mongo,
+        offsets: KafkaOffsets,
+        finished: Callable[[], int],
+        streams: Callable[[], int],
+    ) -> None:
+        self._owner = owner
+        self._mongo = mongo
+        self._offsets = offsets
+        self._finished = finished
+        self._streams = streams
+        self._stored = Cached(self._read_stored)
+        self._lag = Cached(self._read_lag)
+
+    async def stats(self) -> Stats:
+        """Return the figures, at most a few seconds old; `lag` is None while Kafka is away."""
+        counts, oldest, workers = await self._stored.get()
+        totals = dict.fromkeys(map(str, JobState), 0)
+        for states in counts.values():
+            for state, count in states.items():
+                totals[state] += count
+        return Stats(
+            jobs=totals,
+            tasks=counts,
+            oldest_pending_seconds=oldest,
+            finished_last_minute=self._finished(),
+            lag=await self._lag_in_time(),
+            workers=workers,
+            streams=self._streams(),
+        )
+
+    async def _lag_in_time(self) -> dict[str, int] | None:
+        try:
+            async with asyncio.timeout(_PATIENCE.total_seconds()):
+                return await self._lag.get()
+        except (OffsetsError, TimeoutError):
+            return None
+
+    async def _read_lag(self) -> dict[str, int]:
+        lag = {}
+        for topic, group in _READERS.items():
+            ends = await self._offsets.ends(topic)
+            done = await self._offsets.committed(group)
+            lag[str(topic)] = sum(max(0, end - done.get(tp, 0)) for tp, end in ends.items())
+        return lag
+
+    async def _read_stored(self) -> tuple[dict[str, dict[str, int]], float | None, list[WorkerView]]:
+        counts, oldest, workers = await asyncio.gather(
+            self._mongo.aggregate(
+                Collection.JOBS,
+                [
+                    {"$match": {"owner": self._owner}},
+                    {"$group": {"_id": {"task": "$task", "state": "$state"}, "count": {"$sum": 1}}},
+                ],
+            ),
+            self._mongo.collection(Collection.JOBS)
+            .find({"owner": self._owner, "state": str(JobState.PENDING)}, {"updated_at": 1})
+            .hint("by_state")
+            .sort("_id", 1)
+            .limit(1)
+            .to_list(None),
+            self._mongo.collection(Collection.WORKERS)
+            .find({"$expr": {"$gt": ["$alive_until", NOW]}})
+            .to_list(None),
+        )
+        tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
+        for row in counts:
+            tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
+        waited = [(self._mongo.now() - doc["updated_at"]).total_seconds() for doc in oldest]
+        age = round(max(waited[0], 0), 3) if waited else None
+        return dict(tasks), age, [_worker(doc) for doc in workers]
+
+
+def _worker(doc: dict[str, Any]) -> WorkerView:
+    return WorkerView(
+        id=doc["_id"],
+        host=doc.get("host"),
+        slots=doc["slots"],
+        busy=doc["busy"],
+        tasks=doc.get("tasks", []),
+        alive_until=doc["alive_until"],
+        started_at=doc.get("started_at"),
+    )

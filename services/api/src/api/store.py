@@ -1,0 +1,167 @@
+"""Keeps the api's side of the job records in MongoDB; translates and decides nothing."""
+
+from collections.abc import Collection as Items
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pymongo import UpdateMany
+from pymongo.errors import BulkWriteError
+
+from api.listing import SCAN_BUDGET, ListQuery, result_ids, trimmed
+from job_contracts.lifecycle import JobState
+from job_contracts.record import INLINE_LIMIT, Collection, GuardedMove
+from service_chassis.mongo import Mongo
+
+Record = Mapping[str, Any]
+
+_DUPLICATE_KEY = 11000
+_HISTORY = {"attempts": 0, "logs": 0}
+_BUDGET_MS = 2_000
+
+
+class Page(NamedTuple):
+    """Some records of a list, and the id behind which to go on if there is more."""
+
+    records: list[Record]
+    last_id: str | None
+
+
+class MongoJobStore:
+    """Reads and writes jobs and their results."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    @property
+    def _jobs(self) -> Any:
+        return self._mongo.collection(Collection.JOBS)
+
+    @property
+    def _results(self) -> Any:
+        return self._mongo.collection(Collection.RESULTS)
+
+    async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
+        """Store new jobs at once; return the positions whose unique key was held by another job."""
+        try:
+            await self._jobs.insert_many(records, ordered=False)
+        except BulkWriteError as error:
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+                raise
+            return {fault["index"] for fault in faults}
+        return set()
+
+    async def by_idempotency_keys(
+        self, keys: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[Record, bytes | None]]:
+        """Return the jobs, with results, that hold these (owner, key)."""
+        either = [{"owner": owner, "idempotency.key": key} for owner, key in keys]
+        records = await self._jobs.find({"$or": either}, _HISTORY).to_list(None)
+        results = await self.results(records, INLINE_LIMIT)
+        return {(r["owner"], r["idempotency"]["key"]): (r, results.get(r["_id"])) for r in records}
+
+    async def job(self, job_id: str, *, owner: str, history: bool = False) -> Record | None:
+        """Return a job, with its attempts if wanted."""
+        found: Record | None = await self._jobs.find_one(
+            {"_id": job_id, "owner": owner}, None if history else _HISTORY
+        )
+        return found
+
+    async def result(self, record: Record, *, limit: int | None = None) -> bytes | None:
+        """Return the true result of a job as JSON, unless it is larger than `limit`."""
+        return (await self.results([record], limit)).get(record["_id"])
+
+    async def results(self, records: Sequence[Record], limit: int | None) -> dict[str, bytes]:
+        """Return results by job id; what is larger than `limit` stays where it is."""
+        ids = result_ids(records)
+        if not ids:
+            return {}
+        fitting = {"$lte": [{"$strLenBytes": "$result"}, limit]}
+        shown = "$result" if limit is None else {"$cond": [fitting, "$result", "$$REMOVE"]}
+        found = await self._results.find({"_id": {"$in": ids}}, {"result": shown}).to_list(None)
+        return {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
+
+    async def jobs(self, ids: Items[str]) -> list[Record]:
+        """Return those of these jobs that are there."""
+        found: list[Record] = await self._jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
+        return found
+
+    async def versions(self, ids: Items[str]) -> dict[str, tuple[int, int]]:
+        """Return version and revision of those of these jobs that are there."""
+        found = await self._jobs.find({"_id": {"$in": list(ids)}}, {"version": 1, "revision": 1}).to_list(
+            None
+        )
+        return {doc["_id"]: (doc["version"], doc["revision"]) for doc in found}
+
+    async def page(self, query: ListQuery, *, limit: int, view_limit: int) -> Page:
+        """Return the next records along the query's index."""
+        walk = [{"$match": query.lead}, {"$sort": {"_id": query.direction}}]
+        if query.rest:
+            walk += [{"$limit": SCAN_BUDGET}, {"$match": query.rest}]
+        records: list[Record] = [
+            *await self._mongo.aggregate(
+                Collection.JOBS,
+                [*walk, {"$limit": limit + 1}, *trimmed(view_limit)],
+                hint=query.index,
+                maxTimeMS=_BUDGET_MS,
+            )
+        ]
+        if len(records) > limit:
+            return Page(records[:limit], records[limit - 1]["_id"])
+        return Page(records, await self._end_of_budget(query) if query.rest else None)
+
+    async def _end_of_budget(self, query: ListQuery) -> str | None:
+        boundary = await (
+            self._jobs.find(query.lead, {"_id": 1})
+            .sort("_id", query.direction)
+            .skip(SCAN_BUDGET - 1)
+            .limit(1)
+            .hint(query.index)
+            .max_time_ms(_BUDGET_MS)
+            .to_list(None)
+        )
+        return boundary[0]["_id"] if boundary else None
+
+    async def move(self, move: GuardedMove) -> Record | None:
+        """Make a move and return the record as it is stored after it; None if nothing matched."""
+        found: Record | None = await self._jobs.find_one_and_update(
+            move.filter, move.update, projection=_HISTORY, return_document=True
+        )
+        return found
+
+    async def remove(self, job_id: str, *, owner: str, states: Sequence[str]) -> bool:
+        """Remove a job in one of these states and all results of it; false if there is none."""
+        gone = await self._jobs.delete_one({"_id": job_id, "owner": owner, "state": {"$in": list(states)}})
+        if gone.deleted_count:
+            await self._results.delete_many({"_id": {"$gte": {"job": job_id}, "$lt": {"job": job_id + "~"}}})
+        return bool(gone.deleted_count)
+
+    async def still_pending(self, low: datetime, high: datetime) -> list[tuple[str, int, datetime]]:
+        """Return id, version and `wake_at` of pending jobs that wake between these moments."""
+        # The partial index on wake_at knows only what still waits: cheap where nothing does.
+        found = await (
+            self._jobs.find(
+                {"wake_at": {"$gte": low, "$lte": high}, "state": str(JobState.PENDING)},
+                {"version": 1, "wake_at": 1},
+            )
+            .hint("wake_at")
+            .to_list(None)
+        )
+        return [(doc["_id"], doc["version"], doc["wake_at"]) for doc in found]
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> None:
+        """Apply guarded updates in one round trip."""
+        await self._jobs.bulk_write([UpdateMany(m.filter, m.update) for m in moves], ordered=False)
+
+    async def image(self, digest: str) -> Mapping[str, Any] | None:
+        """Return a stored picture."""
+        found: Mapping[str, Any] | None = await self._mongo.collection(Collection.IMAGES).find_one(
+            {"_id": digest}, {"content_type": 1, "bytes": 1}
+        )
+        return found
+
+    async def tasks(self) -> list[Record]:
+        """Return the catalogue as the workers have written it."""
+        found: list[Record] = await self._mongo.collection(Collection.TASKS).find({}).to_list(None)
+        return found
