@@ -5,13 +5,14 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_chassis.health import Health
 from service_chassis.metrics import CONTENT_TYPE, Metrics
@@ -19,9 +20,9 @@ from service_chassis.settings import OpsSettings
 
 log = logging.getLogger(__name__)
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -38,6 +39,7 @@ class HttpServer:
         self._host, self._port, self._name, self._drain = host, port, name, drain
         config = uvicorn.Config(
             app,
+            http=_Connection,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -65,6 +67,27 @@ class HttpServer:
         self._server.should_exit = True
         if self._task:
             await self._task
+
+
+class _Connection(HttpToolsProtocol):
+    """A connection whose transport the app can reach, and which says in JSON what it cannot read.
+
+    The transport stands in `scope["extensions"]["transport"]`: without it a reader that takes
+    nothing cannot be cut off, as a close waits for it to take what is buffered.
+    """
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"transport": self.transport}  # type: ignore[dict-item]
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        problem = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": msg}
+        body = msgspec.json.encode(problem)
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\n"
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        self.transport.close()
 
 
 class _QuietServer(uvicorn.Server):
