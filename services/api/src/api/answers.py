@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from api.problems import (
     INTERNAL_ERROR,
@@ -163,7 +163,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods_of(request: Request) -> list[str]:
     methods: set[str] = set()
     for route in request.app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     return sorted(methods)
 
@@ -172,7 +172,7 @@ async def _on_invalid_query(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
     errors = []
     for fault in error.errors():
-        where = [part for part in fault["loc"][1:]]
+        where = fault["loc"][1:]
         unknown = fault["type"] == "extra_forbidden"
         errors.append(FieldError(pointer_of(where), "no such query parameter" if unknown else fault["msg"]))
     return problem_answer(invalid(errors), request.url.path)

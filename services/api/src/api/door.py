@@ -42,28 +42,26 @@ def faults(text: str) -> list[FieldError]:
     found: list[FieldError] = []
     path: list[str | int] = []
     for match in _TOKEN.finditer(text):
-        token = match.group()
-        if token in "[{":
-            path.append(0 if token == "[" else "")
+        piece = match.group()
+        if piece in "[{":
+            path.append(0 if piece == "[" else "")
             if len(path) > MAX_DEPTH + 1:
                 # Whatever stands behind is no better, and the pointer is long enough.
                 where = pointer_of(path[:MAX_DEPTH])
                 return [*found, FieldError(where, f"nested deeper than {MAX_DEPTH} levels")]
             continue
-        if token in "]}":
+        if piece in "]}":
             if path:
                 path.pop()
             continue
-        if token == ",":
-            if path and isinstance(path[-1], int):
+        if piece in ",:":
+            if piece == "," and path and isinstance(path[-1], int):
                 path[-1] += 1
-            continue
-        if token == ":":
             continue
         is_key = bool(path) and isinstance(path[-1], str) and _followed_by_colon(text, match.end())
         if is_key:
-            path[-1] = token[1:-1]
-        if detail := _fault_of(token):
+            path[-1] = piece[1:-1]
+        if detail := _fault_of(piece):
             found.append(FieldError(pointer_of(path), detail))
             if len(found) >= _MOST:
                 break

@@ -107,7 +107,7 @@ def errors_of(validator: Validator, document: Any, *, under: tuple[str, ...] = (
         if unexpected := getattr(kind, "unexpected", None):
             found += [FieldError(pointer_of([*path, name]), "no such field") for name in unexpected]
         elif kind.name == "required":
-            missing = str(kind.property).strip('"')
+            missing = str(getattr(kind, "property", "")).strip('"')
             found.append(FieldError(pointer_of([*path, missing]), "is required"))
         else:
             found.append(FieldError(pointer_of(path), _shortened(error.message)))

@@ -44,7 +44,7 @@ class JobFilters:
 class ListQuery(NamedTuple):
     """One walk along one index: `lead` is covered by it, `rest` is not."""
 
-    index: str
+    along: str
     lead: dict[str, Any]
     rest: dict[str, Any]
     direction: int

@@ -13,6 +13,7 @@ from api.publisher import KafkaAnnouncer
 from api.receiving import Finished, Receiving
 from api.reconciling import Reconciling
 from api.routes.jobs import job_routes
+from api.routes.moves import move_routes
 from api.routes.reading import reading_routes
 from api.routes.submitting import PostJobs
 from api.settings import OWNER, Settings
@@ -28,7 +29,7 @@ from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
-from service_chassis.server import HttpServer, Service, ops_server
+from service_chassis.server import HttpServer, Part, Service, ops_server
 from service_chassis.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ def create_app(settings: Settings) -> Service:
         submit=PostJobs(submissions=submissions, body_limit=limit),
         streams=streams,
         routers=[
-            job_routes(store=store, moving=moving, catalogue=catalogue, body_limit=limit),
+            job_routes(store=store),
+            move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
             reading_routes(
                 store=store, catalogue=catalogue, dead_letters=DeadLetters(mongo), statistics=statistics
             ),
@@ -104,7 +106,7 @@ def create_app(settings: Settings) -> Service:
     )
     # Ended from the last to the first: streams say good-bye before the server closes, and what
     # the last answers announced is published before Kafka and MongoDB are left.
-    parts = [
+    parts: list[Part] = [
         ops,
         mongo,
         publisher,

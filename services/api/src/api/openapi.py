@@ -17,8 +17,18 @@ from job_contracts.views import JobView
 
 _REF: Final = "#/components/schemas/{name}"
 _SHAPES: Final = [
-    Attempt, DeadLetterPage, DeadLetterView, JobPage, JobView, ProblemBody, Redrive, Stats, Submission, TaskPage, TaskView,
-]  # fmt: skip
+    Attempt,
+    DeadLetterPage,
+    DeadLetterView,
+    JobPage,
+    JobView,
+    ProblemBody,
+    Redrive,
+    Stats,
+    Submission,
+    TaskPage,
+    TaskView,
+]
 
 _ANSWERS: Final = {
     ("/jobs", "get"): ("200", "JobPage"),

@@ -75,8 +75,11 @@ class Receiving:
     def _read(self, value: bytes | None) -> None:
         try:
             message = read_event(value)
-            is_change = isinstance(message, JobChanged)
-            event = LiveEvent.of_change(message) if is_change else LiveEvent.of_progress(message)
+            event = (
+                LiveEvent.of_change(message)
+                if isinstance(message, JobChanged)
+                else LiveEvent.of_progress(message)
+            )
         except (UnreadableError, msgspec.DecodeError, RecursionError) as error:
             self._unreadable.inc()
             log.debug("event.unreadable", extra={"reason": str(error)[:200]})

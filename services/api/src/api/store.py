@@ -96,14 +96,14 @@ class MongoJobStore:
 
     async def page(self, query: ListQuery, *, limit: int, view_limit: int) -> Page:
         """Return the next records along the query's index."""
-        walk = [{"$match": query.lead}, {"$sort": {"_id": query.direction}}]
+        walk: list[dict[str, Any]] = [{"$match": query.lead}, {"$sort": {"_id": query.direction}}]
         if query.rest:
             walk += [{"$limit": SCAN_BUDGET}, {"$match": query.rest}]
         records: list[Record] = [
             *await self._mongo.aggregate(
                 Collection.JOBS,
                 [*walk, {"$limit": limit + 1}, *trimmed(view_limit)],
-                hint=query.index,
+                hint=query.along,
                 maxTimeMS=_BUDGET_MS,
             )
         ]
@@ -117,7 +117,7 @@ class MongoJobStore:
             .sort("_id", query.direction)
             .skip(SCAN_BUDGET - 1)
             .limit(1)
-            .hint(query.index)
+            .hint(query.along)
             .max_time_ms(_BUDGET_MS)
             .to_list(None)
         )

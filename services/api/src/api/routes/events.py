@@ -19,6 +19,7 @@ class ManyJobs:
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open the stream and serve it until one side ends it."""
         query = _read(scope)
         filters = Filters(
             states=frozenset(map(str, query.state)),
@@ -36,6 +37,7 @@ class OneJob:
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open the stream and serve it until one side ends it."""
         await self._streams.of_job(scope, receive, send)
 
 

@@ -1,20 +1,16 @@
-"""Reading, stopping, redriving and removing jobs."""
+"""Reading jobs: the list, one, its result, its attempts."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query
-from msgspec import UNSET, Raw, Struct
+from msgspec import Raw, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import PatientRoute, answer_of, json_answer, read_json_body
-from api.catalogue import Catalogue
-from api.forms import Reader, Redrive, decode_part
+from api.answers import PatientRoute, answer_of, json_answer
 from api.listing import LIST_LIMIT, JobFilters, query_of, read_job_cursor, write_cursor
-from api.moving import Moving
-from api.problems import NO_RESULT, Problem, invalid, job_not_found
+from api.problems import NO_RESULT, Problem, job_not_found
 from api.routes.queries import JobQuery
 from api.settings import OWNER
 from api.store import MongoJobStore
@@ -41,10 +37,9 @@ class JobPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-def job_routes(*, store: MongoJobStore, moving: Moving, catalogue: Catalogue, body_limit: int) -> APIRouter:
-    """Return the paths under /jobs but for submission and streams."""
+def job_routes(*, store: MongoJobStore) -> APIRouter:
+    """Return the paths by which jobs are read."""
     router = APIRouter(route_class=PatientRoute, tags=["jobs"])
-    redrives = Reader(Redrive)
 
     async def stored(job_id: str, *, history: bool = False) -> Mapping[str, Any]:
         record = await store.job(job_id, owner=OWNER, history=history) if is_job_id(job_id) else None
@@ -95,39 +90,6 @@ def job_routes(*, store: MongoJobStore, moving: Moving, catalogue: Catalogue, bo
     @router.get("/jobs/{job_id}/attempts", summary="Read the attempts of a job")
     async def get_attempts(job_id: str) -> Response:
         return answer_of(_attempts(await stored(job_id, history=True)))
-
-    @router.post("/jobs/{job_id}/cancel", summary="Stop a job")
-    async def cancel_job(job_id: str) -> Response:
-        if not is_job_id(job_id):
-            raise job_not_found(job_id)
-        return json_answer(await moving.cancel(job_id, owner=OWNER))
-
-    @router.post("/jobs/{job_id}/redrive", status_code=202, summary="Start a failed job anew")
-    async def redrive_job(job_id: str, request: Request) -> Response:
-        if not is_job_id(job_id):
-            raise job_not_found(job_id)
-        form = Redrive()
-        if raw := await read_json_body(request.scope, request.receive, limit=body_limit, optional=True):
-            read = redrives.read(raw)
-            if read.form is None:
-                raise invalid(read.errors)
-            form = read.form
-        payload = None
-        if form.payload is not UNSET:
-            task = await catalogue.task((await moving.failed(job_id, owner=OWNER))["task"])
-            document = decode_part(form.payload, raw)
-            if not task.fits(document):
-                raise invalid(task.errors(document))
-            payload = msgspec.json.format(form.payload, indent=-1).decode()
-        view = await moving.redrive(job_id, owner=OWNER, payload=payload, force=form.force)
-        return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
-
-    @router.delete("/jobs/{job_id}", status_code=204, summary="Remove an ended job")
-    async def delete_job(job_id: str) -> Response:
-        if not is_job_id(job_id):
-            raise job_not_found(job_id)
-        await moving.remove(job_id, owner=OWNER)
-        return Response(None, 204)
 
     return router
 

@@ -14,6 +14,7 @@ class PostJobs:
         self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read, accept, answer."""
         raw = await read_json_body(scope, receive, limit=self._body_limit)
         key = traceparent = None
         for name, value in scope["headers"]:

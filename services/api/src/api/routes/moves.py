@@ -1,0 +1,56 @@
+"""What people do to jobs: stop, redrive, remove."""
+
+import msgspec
+from fastapi import APIRouter
+from msgspec import UNSET
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import PatientRoute, json_answer, read_json_body
+from api.catalogue import Catalogue
+from api.forms import Reader, Redrive, decode_part
+from api.moving import Moving
+from api.problems import invalid, job_not_found
+from api.settings import OWNER
+from job_contracts.messages import is_job_id
+
+
+def move_routes(*, moving: Moving, catalogue: Catalogue, body_limit: int) -> APIRouter:
+    """Return the paths by which people move jobs."""
+    router = APIRouter(route_class=PatientRoute, tags=["jobs"])
+    redrives = Reader(Redrive)
+
+    @router.post("/jobs/{job_id}/cancel", summary="Stop a job")
+    async def cancel_job(job_id: str) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        return json_answer(await moving.cancel(job_id, owner=OWNER))
+
+    @router.post("/jobs/{job_id}/redrive", status_code=202, summary="Start a failed job anew")
+    async def redrive_job(job_id: str, request: Request) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        form = Redrive()
+        if raw := await read_json_body(request.scope, request.receive, limit=body_limit, optional=True):
+            read = redrives.read(raw)
+            if read.form is None:
+                raise invalid(read.errors)
+            form = read.form
+        payload = None
+        if form.payload is not UNSET:
+            task = await catalogue.task((await moving.failed(job_id, owner=OWNER))["task"])
+            document = decode_part(form.payload, raw)
+            if not task.fits(document):
+                raise invalid(task.errors(document))
+            payload = msgspec.json.format(form.payload, indent=-1).decode()
+        view = await moving.redrive(job_id, owner=OWNER, payload=payload, force=form.force)
+        return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
+
+    @router.delete("/jobs/{job_id}", status_code=204, summary="Remove an ended job")
+    async def delete_job(job_id: str) -> Response:
+        if not is_job_id(job_id):
+            raise job_not_found(job_id)
+        await moving.remove(job_id, owner=OWNER)
+        return Response(None, 204)
+
+    return router
