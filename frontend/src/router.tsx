@@ -1,4 +1,12 @@
-import { createRootRoute, createRoute, createRouter, Link, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  Link,
+  lazyRouteComponent,
+  type RouterHistory,
+  redirect,
+} from "@tanstack/react-router";
 import { parseSearch, readJobsSearch, readNewJobSearch, stringifySearch } from "./search";
 import { Shell } from "./shell";
 import { Blank } from "./ui/feedback";
@@ -25,43 +33,47 @@ const toJobs = () => {
 const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: toJobs });
 const ui = createRoute({ getParentRoute: () => root, path: "/ui", beforeLoad: toJobs });
 
-export const jobsRoute = createRoute({
+const jobsRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/jobs",
   validateSearch: readJobsSearch,
   component: JobsView,
 });
 
-export const jobRoute = createRoute({
+const jobRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/jobs/$id",
   component: lazyRouteComponent(() => import("./views/job/job-view"), "JobView"),
 });
 
-export const newJobRoute = createRoute({
+const newJobRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/new",
   validateSearch: readNewJobSearch,
   component: lazyRouteComponent(() => import("./views/new-job/new-job-view"), "NewJobView"),
 });
 
-export const deadLettersRoute = createRoute({
+const deadLettersRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/dead-letters",
   component: lazyRouteComponent(() => import("./views/dead-letters/dead-letters-view"), "DeadLettersView"),
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([home, ui, jobsRoute, jobRoute, newJobRoute, deadLettersRoute]),
-  parseSearch,
-  stringifySearch,
-  defaultPreload: "intent",
-  scrollRestoration: true,
-  scrollToTopSelectors: ["#content"],
-});
+/** The page's router; tests give it a history of their own. */
+export function createPageRouter(history?: RouterHistory) {
+  return createRouter({
+    routeTree: root.addChildren([home, ui, jobsRoute, jobRoute, newJobRoute, deadLettersRoute]),
+    ...(history && { history }),
+    parseSearch,
+    stringifySearch,
+    defaultPreload: "intent",
+    scrollRestoration: true,
+    scrollToTopSelectors: ["#content"],
+  });
+}
 
 declare module "@tanstack/react-router" {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof createPageRouter>;
   }
 }

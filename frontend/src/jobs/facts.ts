@@ -27,9 +27,8 @@ export function payloadFacts(job: Job): Fact[] {
 }
 
 /** The colours of the pictures a search found, for a strip in its row. */
-export function resultColours(job: Job): string[] {
-  const { result } = job;
-  if (job.state !== "succeeded" || !isObject(result) || !Array.isArray(result.images)) return [];
+export function resultColours(result: Json): string[] {
+  if (!isObject(result) || !Array.isArray(result.images)) return [];
   return result.images
     .map((image) => (isObject(image) && typeof image.color === "string" ? image.color : ""))
     .filter((colour) => /^#[0-9a-f]{6}$/i.test(colour))

@@ -2,7 +2,8 @@ import type { Json, Submission } from "../api/types";
 
 /** One submission in three languages, ready to paste. */
 export function snippetsOf(origin: string, submission: Submission): { name: string; text: string }[] {
-  const json = JSON.stringify(submission);
+  const line = JSON.stringify(submission);
+  const json = line.length > 56 ? JSON.stringify(submission, null, 2) : line;
   return [
     {
       name: "curl",

@@ -111,9 +111,9 @@ const STEPS = [
 ];
 const HOUR = 3_600e3;
 
-/** Round marks for a scale of `span` milliseconds: between two and five of them. */
-export function ticksOf(span: number): number[] {
-  const step = STEPS.find((one) => span / one <= 5) ?? Math.ceil(span / 5 / HOUR) * HOUR;
+/** Round marks for a scale of `span` milliseconds, at most one more than `most`. */
+export function ticksOf(span: number, most = 5): number[] {
+  const step = STEPS.find((one) => span / one <= most) ?? Math.ceil(span / most / HOUR) * HOUR;
   const ticks: number[] = [];
   for (let tick = 0; tick <= span; tick += step) ticks.push(tick);
   return ticks;

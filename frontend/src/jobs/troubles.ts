@@ -14,7 +14,7 @@ export const TROUBLES: Record<ErrorKind, { title: string; means: string; advice:
     title: "All attempts failed",
     means: "Every attempt ended in an error that another attempt might have cured; none did.",
     advice: [
-      "Check what the task depends on; the attempts above show each error.",
+      "Check what the task depends on; the timeline shows the error of each attempt.",
       "Redrive it when that works again: it gets a new series of attempts.",
     ],
   },

@@ -186,7 +186,7 @@ export class LiveConnection<Job extends LiveJob> {
   #lost(reason: "lost" | "leaving" | "busy", wait?: number): void {
     this.#drop();
     this.#failures += 1;
-    const delay = Math.min(wait ?? backoffDelay(this.#failures, this.#world.random), LONGEST_WAIT);
+    const delay = Math.min(wait ?? backoffDelay(this.#failures, () => this.#world.random()), LONGEST_WAIT);
     const offline = this.#failures >= OFFLINE_AFTER || (!this.#world.hasNetwork() && this.#failures > 1);
     this.#tell({
       state: offline ? "offline" : "reconnecting",

@@ -1,5 +1,5 @@
 import * as Radix from "@radix-ui/react-dialog";
-import type { ReactNode } from "react";
+import type { KeyboardEvent, ReactNode } from "react";
 import { Button } from "./controls";
 
 interface DialogProps {
@@ -8,6 +8,7 @@ interface DialogProps {
   title: string;
   children: ReactNode;
   className?: string;
+  onKeyDown?: (event: KeyboardEvent) => void;
 }
 
 /**
@@ -16,12 +17,23 @@ interface DialogProps {
  * Its own Overlay is left out: it locks scrolling by writing a style element, which the content policy forbids. A plain
  * scrim and one CSS rule on `html` do the same.
  */
-export function Dialog({ open, onClose, title, children, className = "dialog" }: DialogProps) {
+export function Dialog({ open, onClose, title, children, className = "dialog", onKeyDown }: DialogProps) {
   return (
     <Radix.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
         <div className="scrim" />
-        <Radix.Content className={className} aria-describedby={undefined}>
+        <Radix.Content
+          className={className}
+          aria-describedby={undefined}
+          {...(onKeyDown && {
+            onKeyDown,
+            // Who listens to keys as a whole has the focus as a whole, not its first button.
+            onOpenAutoFocus: (event: Event) => {
+              event.preventDefault();
+              (event.currentTarget as HTMLElement).focus();
+            },
+          })}
+        >
           <Radix.Title asChild>
             <h2 className={className === "dialog" ? "" : "visually-hidden"}>{title}</h2>
           </Radix.Title>

@@ -25,10 +25,15 @@ export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
     event.preventDefault();
   };
   return (
-    <Dialog open={picture !== undefined} onClose={() => onShow(null)} title="Picture" className="lightbox">
+    <Dialog
+      open={picture !== undefined}
+      onClose={() => onShow(null)}
+      title="Picture"
+      className="lightbox"
+      onKeyDown={onKeyDown}
+    >
       {picture && (
-        // biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys belong to the dialog around, wherever its focus is
-        <div className="lightbox-body" onKeyDown={onKeyDown}>
+        <div className="lightbox-body">
           <div className="lightbox-bar">
             <span className="muted">
               {(shown ?? 0) + 1} of {pictures.length}
@@ -44,7 +49,11 @@ export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
             <div
               key={picture.key}
               className="lightbox-picture"
-              style={{ aspectRatio: `${picture.width} / ${picture.height}`, background: picture.colour }}
+              style={{
+                width: `min(100%, 100cqh * ${picture.width / picture.height})`,
+                aspectRatio: `${picture.width} / ${picture.height}`,
+                background: picture.colour,
+              }}
             >
               {picture.blurHash && <Blur hash={picture.blurHash} />}
               <FadeIn src={picture.large} alt={picture.alt} />

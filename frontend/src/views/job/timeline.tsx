@@ -2,12 +2,14 @@ import type { CSSProperties } from "react";
 import type { Attempt, Job } from "../../api/types";
 import { isFinal } from "../../api/types";
 import { type Segment, ticksOf, timelineOf } from "../../jobs/timeline";
+import { useIsPhone } from "../../phone";
 import { useNow } from "../../time/clock";
 import { formatDuration, formatExact } from "../../time/format";
 
 /** The job's life drawn to scale: every wait and every attempt is as long as it took. */
 export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
   const now = useNow(isFinal(job.state) ? "never" : "fast");
+  const phone = useIsPhone();
   const segments = timelineOf(job, attempts, now);
   const start = Date.parse(job.created_at);
   const end = Math.max(...segments.map((one) => one.until ?? one.end), start + 1);
@@ -25,7 +27,7 @@ export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
       </div>
       <div className="timeline">
         <div className="timeline-axis" aria-hidden="true">
-          {ticksOf(span).map((tick) => (
+          {ticksOf(span, phone ? 2 : 5).map((tick) => (
             <span key={tick} style={{ left: `${(tick / span) * 100}%` }}>
               {tick === 0 ? "0" : formatDuration(tick)}
             </span>
@@ -38,10 +40,7 @@ export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
               className="timeline-row"
               title={formatExact(new Date(segment.start).toISOString())}
             >
-              <span className="timeline-label">
-                {segment.label}
-                {segment.tone === "bad" && segment.detail && <span className="cell-error clip">{segment.detail}</span>}
-              </span>
+              <span className="timeline-label">{segment.label}</span>
               <span className="timeline-track">
                 <i
                   className="segment"
@@ -54,6 +53,9 @@ export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
                 )}
               </span>
               <span className="timeline-time">{formatDuration(segment.end - segment.start)}</span>
+              {segment.tone === "bad" && segment.detail && (
+                <span className="timeline-error cell-error clip">{segment.detail}</span>
+              )}
             </li>
           ))}
         </ol>

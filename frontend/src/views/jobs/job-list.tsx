@@ -103,6 +103,10 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
 
 const COLUMNS = ["State", "Task", "Payload", "Now", "Id", "Attempt", "Age", "Duration"];
 
+function rowOf(id: string): HTMLElement | undefined {
+  return [...document.querySelectorAll<HTMLElement>("[data-job-id]")].find((row) => row.dataset.jobId === id);
+}
+
 /** Moves through the rows with j and k, and acts on the one that has the focus. */
 function useCursor(rows: Job[], scrollTo: (index: number) => void) {
   const navigate = useNavigate();
@@ -122,11 +126,7 @@ function useCursor(rows: Job[], scrollTo: (index: number) => void) {
     setCursor(job.id);
     scrollTo(index);
     // The row may be drawn only after the list has scrolled to it.
-    requestAnimationFrame(() =>
-      requestAnimationFrame(() =>
-        document.querySelector<HTMLElement>(`[data-job-id="${CSS.escape(job.id)}"] .row-link`)?.focus(),
-      ),
-    );
+    requestAnimationFrame(() => requestAnimationFrame(() => rowOf(job.id)?.querySelector<HTMLElement>("a")?.focus()));
   };
   const open = () => {
     const job = current();

@@ -1,5 +1,7 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { memo } from "react";
+import { memo, useEffect, useState } from "react";
+import { resultQuery } from "../../api/queries";
 import type { Job } from "../../api/types";
 import { payloadFacts, resultColours, shortId, waitingFor } from "../../jobs/facts";
 import { StateIcon, stateWord } from "../../ui/icons";
@@ -102,17 +104,34 @@ function Now({ job }: { job: Job }) {
           {job.error?.message || job.error?.type}
         </span>
       );
-    case "succeeded": {
-      const colours = resultColours(job);
-      return colours.length ? (
-        <span className="swatches" role="img" aria-label={`${colours.length} pictures`}>
-          {colours.map((colour, index) => (
-            <i key={index} style={{ background: colour }} />
-          ))}
-        </span>
-      ) : null;
-    }
+    case "succeeded":
+      return job.task === "image.search" ? <Swatches job={job} /> : null;
     default:
       return null;
   }
+}
+
+const A_GLANCE = 1_000;
+
+/**
+ * The colours of the pictures that were found. An event of the list leaves a result over 4 KiB out; it is asked for once
+ * the row has stood still for a second, so that a list in a hurry asks for nothing.
+ */
+function Swatches({ job }: { job: Job }) {
+  const missing = job.result === null;
+  const [looked, setLooked] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLooked(true), A_GLANCE);
+    return () => clearTimeout(timer);
+  }, []);
+  const { data } = useQuery({ ...resultQuery(job.id, job.version), enabled: missing && looked, retry: false });
+  const colours = resultColours(missing ? (data ?? null) : job.result);
+  if (colours.length === 0) return null;
+  return (
+    <span className="swatches" role="img" aria-label={`${colours.length} pictures`}>
+      {colours.map((colour, index) => (
+        <i key={index} style={{ background: colour }} />
+      ))}
+    </span>
+  );
 }

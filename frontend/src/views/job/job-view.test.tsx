@@ -1,0 +1,95 @@
+// @vitest-environment jsdom
+import { screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { afterEach, expect, test } from "vitest";
+import type { Job } from "../../api/types";
+import { aJob } from "../../testing/jobs";
+import { type Api, renderPage } from "../../testing/render-page";
+
+let page: Awaited<ReturnType<typeof renderPage>>;
+afterEach(() => page.leave());
+
+const path = `/ui/jobs/${aJob(1).id}`;
+const api = (job: Job, more: Api = {}): Api => ({
+  [`GET /jobs/${job.id}`]: { body: job },
+  [`GET /jobs/${job.id}/attempts`]: { body: [] },
+  ...more,
+});
+const state = () => screen.getByTestId("job-state").dataset.state;
+const picture = (n: number) => ({
+  id: String(n),
+  width: 300,
+  height: 200,
+  color: "#aabbcc",
+  blur_hash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
+  alt: `Lake ${n}`,
+  urls: { full: `/images/a${n}`, regular: `/images/a${n}`, small: `/images/a${n}`, thumb: `/images/a${n}` },
+  author: { name: "Mira", url: "https://example.org/@mira" },
+  attribution: { text: "", provider_name: "Unsplash", provider_url: "https://unsplash.com/" },
+  download_location: null,
+  drawn: false,
+});
+
+test("an unfinished job is followed on its own stream, a finished one on the list's, one stream at a time", async () => {
+  page = await renderPage(path, api(aJob(1)));
+  await screen.findByTestId("job-state");
+  await waitFor(() => expect(page.world.openSources.map(({ url }) => url)).toEqual([`/jobs/${aJob(1).id}/events`]));
+  await page.told(() => page.world.source.opens());
+  await page.told(() => page.world.source.sends("job", aJob(1, { version: 2, state: "running", attempt: 1 })));
+  expect(state()).toBe("running");
+  await page.told(() => {
+    page.world.source.sends("job", aJob(1, { version: 3, state: "cancelled" }));
+    page.world.source.sends("end", {});
+  });
+  expect(state()).toBe("cancelled");
+  expect(page.world.openSources.map(({ url }) => url)).toEqual(["/events"]);
+});
+
+test("pictures stand with their authors and open large; the arrow keys go on", async () => {
+  const result = { provider: "unsplash", query: "lake", images: [picture(1), picture(2)] };
+  page = await renderPage(path, api(aJob(1, { version: 3, state: "succeeded", result })));
+  expect(await screen.findAllByTestId("picture")).toHaveLength(2);
+  expect(screen.getAllByRole("link", { name: "Mira" })[0]?.getAttribute("href")).toBe("https://example.org/@mira");
+  expect(screen.getAllByRole("link", { name: "Unsplash" })[0]?.getAttribute("rel")).toBe("noopener noreferrer");
+  await userEvent.click(screen.getAllByTestId("picture")[0] as HTMLElement);
+  expect(await screen.findByText("1 of 2")).toBeTruthy();
+  await userEvent.keyboard("{ArrowRight}");
+  expect(screen.getByText("2 of 2")).toBeTruthy();
+  await userEvent.keyboard("{Escape}");
+  await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
+});
+
+test("a large result is read on its own", async () => {
+  const job = aJob(1, { task: "sleep", version: 3, state: "succeeded", result_url: `/jobs/${aJob(1).id}/result` });
+  page = await renderPage(path, api(job, { [`GET /jobs/${job.id}/result`]: { body: { slept: 7 } } }));
+  expect(await screen.findByText("7")).toBeTruthy();
+});
+
+test("a failure is told in plain words with what to do, and is redriven by one key", async () => {
+  const error = { kind: "exhausted" as const, type: "Unavailable", message: "<script>503</script>" };
+  const job = aJob(1, { version: 9, state: "failed", attempt: 5, error });
+  page = await renderPage(
+    path,
+    api(job, { [`POST /jobs/${job.id}/redrive`]: { status: 202, body: aJob(1, { version: 10, redrives: 1 }) } }),
+  );
+  expect(await screen.findByText("All attempts failed")).toBeTruthy();
+  expect(screen.getByText(/<script>503<\/script>/)).toBeTruthy();
+  await userEvent.keyboard("r");
+  await waitFor(() => expect(state()).toBe("pending"));
+  expect(page.calls).toContain(`POST /jobs/${job.id}/redrive`);
+});
+
+test("cancel asks first, and a refusal is told", async () => {
+  const problem = { type: "/problems/job-already-final", title: "Final", status: 409, detail: "It had already ended." };
+  page = await renderPage(path, api(aJob(1), { [`POST /jobs/${aJob(1).id}/cancel`]: { status: 409, body: problem } }));
+  await userEvent.click(await screen.findByRole("button", { name: "Cancel" }));
+  expect(page.calls).not.toContain(`POST /jobs/${aJob(1).id}/cancel`);
+  await userEvent.click(screen.getByRole("button", { name: "Cancel the job" }));
+  expect(await screen.findByText("It had already ended.")).toBeTruthy();
+});
+
+test("a job that does not exist is said to be gone, and nothing follows it", async () => {
+  page = await renderPage("/ui/jobs/0198f3aa-0000-7000-8000-00000000dead");
+  expect(await screen.findByText("There is no such job")).toBeTruthy();
+  expect(page.world.openSources.map(({ url }) => url)).toEqual(["/events"]);
+});
