@@ -153,7 +153,8 @@ def sync(level: str) -> None:
     for stamp in stamps.values():
         stamp.unlink(missing_ok=True)
     say(f"installing requirements/{level}.lock into .venv")
-    run(tool, "pip", "sync", "--require-hashes", "--python", python, LOCKS / f"{level}.lock")
+    quiet = [] if sys.stderr.isatty() else ["-q"]  # a person who waits wants to see the downloads move
+    run(tool, "pip", "sync", *quiet, "--require-hashes", "--python", python, LOCKS / f"{level}.lock")
     editable = [part for folder in packages.values() for part in ("-e", folder)]
     run(tool, "pip", "install", "-q", "--no-deps", "--python", python, *editable)
     stamps[level].write_text(wanted(level))

@@ -78,6 +78,8 @@ class Mongod(Part):
             ),
             *("--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "256", "--nounixsocket"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A primary that ends waits for secondaries; when all end at once there are none to wait for.
+            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
         ]
 
     def environ(self) -> Mapping[str, str]:
@@ -111,10 +113,12 @@ class Mongod(Part):
                 if time.monotonic() > deadline:
                     raise NotReadyError(self.complaint(f"or its member on port {port} did not start"))
                 time.sleep(0.02)
+        # A lone member elects itself at once; among several the default of 10 s makes every start and every test wait.
+        swift = {"electionTimeoutMillis": 2000} if len(self._members) > 1 else {}
         hosts = [{"_id": n, "host": f"{LOOPBACK}:{port}"} for n, port in enumerate(self._members)]
         with _client(self.ports["mongodb"], patience=10_000) as client:
             try:
-                client.admin.command("replSetInitiate", {"_id": SET, "members": hosts})
+                client.admin.command("replSetInitiate", {"_id": SET, "members": hosts, "settings": swift})
             except OperationFailure as error:
                 if error.code != _ALREADY:
                     raise

@@ -1,0 +1,48 @@
+"""What holds for every test: its marker is its folder, its figures are shown at the end."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobstream_local.stack import Ports, Replicas, Stack
+from tests.support import figures as _figures
+from tests.support.figures import figures  # noqa: F401  a fixture
+from tests.support.product import Servers, asked_for
+
+_TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(_TESTS):
+            item.add_marker(getattr(pytest.mark, item.path.relative_to(_TESTS).parts[0]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    _figures.show(config, terminalreporter)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """One Kafka, its topics in place, and one MongoDB for the whole run: from packages, or those that run already."""
+    external = asked_for() == "external"
+    addresses = ("KAFKA__BOOTSTRAP_SERVERS", "MONGO__URI")
+    if external and (missing := [name for name in addresses if not os.environ.get(name)]):
+        pytest.exit(f"TEST_SERVERS=external needs {' and '.join(missing)}", returncode=4)
+    kafka, mongo = (os.environ[name] if external else None for name in addresses)
+    stack = Stack(
+        tmp_path_factory.mktemp("servers"),
+        ports=Ports.free(),
+        replicas=Replicas.none(),
+        bootstrap_servers=kafka,
+        mongo_uri=mongo,
+    )
+    try:
+        asyncio.run(stack.up_servers())
+        asyncio.run(stack.set_up())
+        yield Servers(stack.bootstrap_servers, stack.mongo_uri)
+    finally:
+        asyncio.run(stack.down())
