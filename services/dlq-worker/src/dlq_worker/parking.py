@@ -25,6 +25,11 @@ class DeadLetter:
     received: Received
     says: JobFailed | MessageRejected
 
+    @property
+    def raw(self) -> bytes:
+        """The bytes to keep: of the message that was rejected, or of the letter itself."""
+        return self.says.raw if isinstance(self.says, MessageRejected) else self.received.value or b""
+
 
 class LetterStore(Protocol):
     """What parking asks of storage."""

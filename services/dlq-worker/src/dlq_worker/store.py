@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from dlq_worker.parking import DeadLetter
-from job_contracts.messages import JobFailed
+from job_contracts.messages import MessageRejected
 from job_contracts.record import Collection, GuardedMove
 from job_contracts.rejection import origin_of
 from job_contracts.views import Record
@@ -47,21 +47,17 @@ def _document(letter: DeadLetter, cluster: str, now: datetime, expire_at: dateti
         "_id": f"{cluster}.{received.topic}.{received.partition}.{received.offset}",
         "error": msgspec.structs.asdict(says.error),
         "origin": msgspec.structs.asdict(origin_of(received)),
+        "raw": letter.raw,
         "redriven": 0,
         "created_at": now,
         "expire_at": expire_at,
     }
-    if isinstance(says, JobFailed):
-        return document | {
-            "kind": str(says.kind),
-            "job": says.job_id,
-            "task": says.task,
-            "owner": says.owner,
-            "attempts": says.attempt,
-            "raw": received.value or b"",
-        }
+    if isinstance(says, MessageRejected):
+        return document | {"kind": "message_rejected", "source": msgspec.structs.asdict(says.source)}
     return document | {
-        "kind": "message_rejected",
-        "source": msgspec.structs.asdict(says.source),
-        "raw": says.raw,
+        "kind": str(says.kind),
+        "job": says.job_id,
+        "task": says.task,
+        "owner": says.owner,
+        "attempts": says.attempt,
     }
