@@ -1,0 +1,169 @@
+"""What every guarded move does to a record, in memory and in MongoDB alike."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from job_contracts import record
+from job_contracts.lifecycle import FINAL, LIVE, MOVES, ErrorKind, JobState
+from job_contracts.messages import ErrorInfo
+from tests.contract.builders import job_record
+from tests.contract.keepers import Keeper
+from tests.contract.moves import ERROR, FENCED, KEEPING, PERSONAL, WAKE, WEEK
+
+real = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+foreign = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
+    ["$$ROOT", "$a", "$state", "$$NOW", "$$REMOVE", "$literal", "{'$add': 1}", "a\x00b"]
+)
+CASES = [(name, source) for name, move in MOVES.items() for source in sorted(move.sources)]
+
+
+def leaving(name: str, source: JobState, **fields: object) -> dict[str, object]:
+    extra = {"cancel_requested": True} if name == "stop" else {}
+    return job_record(source, 7, **extra, **fields)
+
+
+@pytest.mark.parametrize(("name", "source"), CASES)
+async def test_a_move_leads_to_its_target_at_the_next_version(
+    keeper: Keeper, name: str, source: JobState
+) -> None:
+    for builder in (FENCED, PERSONAL):
+        for n in range(len(builder[name]("-", 7)) if name in builder else 0):
+            job = leaving(name, source)
+            await keeper.put(job)
+
+            assert await keeper.apply(builder[name](str(job["_id"]), 7)[n]) == 1
+
+            after = await keeper.job(str(job["_id"]))
+            assert (after["state"], after["version"], after["revision"]) == (MOVES[name].target, 8, 0)
+            assert after["updated_at"] > job["updated_at"]
+
+
+@pytest.mark.parametrize(("name", "source"), CASES)
+async def test_a_live_job_is_looked_at_again_and_a_final_one_expires(
+    keeper: Keeper, name: str, source: JobState
+) -> None:
+    job = leaving(name, source)
+    await keeper.put(job)
+    await keeper.apply(({**FENCED, **PERSONAL})[name](str(job["_id"]), 7)[0])
+
+    after = await keeper.job(str(job["_id"]))
+
+    assert ("wake_at" in after) == (after["state"] in LIVE)
+    assert ("expire_at" in after) == (after["state"] in FINAL)
+    assert ("finished_at" in after) == (after["state"] in FINAL)
+    assert ("worker" in after) == (after["state"] == JobState.RUNNING)
+
+
+@pytest.mark.parametrize("name", FENCED)
+@pytest.mark.parametrize("state", JobState)
+async def test_a_late_or_illegal_move_changes_nothing(keeper: Keeper, name: str, state: JobState) -> None:
+    versions = [6, 8] if state in MOVES[name].sources else [6, 7, 8]
+    job = job_record(state, 7, cancel_requested=name == "stop")
+    await keeper.put(job)
+    before = await keeper.job(job["_id"])
+    for version in versions:
+        for move in FENCED[name](job["_id"], version):
+            assert await keeper.apply(move) == 0
+    assert await keeper.job(job["_id"]) == before
+
+
+@pytest.mark.parametrize("name", FENCED)
+async def test_a_move_is_made_once_however_often_it_is_asked_for(keeper: Keeper, name: str) -> None:
+    job = leaving(name, min(MOVES[name].sources))
+    await keeper.put(job)
+    move = FENCED[name](str(job["_id"]), 7)[0]
+    assert [await keeper.apply(move) for _ in range(3)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("name", PERSONAL)
+async def test_nobody_moves_the_job_of_another_owner(keeper: Keeper, name: str) -> None:
+    job = leaving(name, min(MOVES[name].sources), owner="somebody else")
+    await keeper.put(job)
+    assert await keeper.apply(PERSONAL[name](str(job["_id"]), 7)[0]) == 0
+
+
+@pytest.mark.parametrize("name", KEEPING)
+@pytest.mark.parametrize("state", LIVE)
+async def test_an_update_that_is_no_move_keeps_state_and_version(
+    keeper: Keeper, name: str, state: JobState
+) -> None:
+    job = job_record(state, 7, wake_at=WAKE)
+    if name == "take_over":
+        job.pop("worker", None)
+    await keeper.put(job)
+    changed = [await keeper.apply(move) for move in KEEPING[name](job["_id"], 7)]
+    after = await keeper.job(job["_id"])
+    assert (after["state"], after["version"]) == (state, 7)
+    touches_pending = name in {"far_out", "republish", "hand_over"}
+    assert changed == [int(state == (JobState.PENDING if touches_pending else JobState.RUNNING))]
+
+
+@real
+@given(kind=foreign, message=foreign)
+async def test_foreign_text_in_an_error_stays_literal(keeper: Keeper, kind: str, message: str) -> None:
+    job = job_record()
+    await keeper.put(job)
+    error = ErrorInfo(type=kind, message=message)
+
+    await keeper.apply(record.retry(job["_id"], 2, wait=WEEK, error=error))
+    waiting = await keeper.job(job["_id"])
+    await keeper.apply(record.fail([job["_id"]], 3, kind=ErrorKind.EXPIRED, error=error, retention=WEEK))
+    failed = await keeper.job(job["_id"])
+
+    assert waiting["error"] == waiting["attempts"][0]["error"] == {"type": kind, "message": message}
+    assert failed["error"] == {"type": kind, "message": message, "kind": "expired"}
+
+
+@real
+@given(text=foreign)
+async def test_foreign_text_in_a_payload_or_a_name_stays_literal(keeper: Keeper, text: str) -> None:
+    job = job_record(JobState.FAILED, 4)
+    await keeper.put(job)
+
+    await keeper.apply(record.redrive(job["_id"], owner="default", limit=3, payload=text))
+    await keeper.apply(record.claim([job["_id"]], 5, worker=text, token=text))
+    await keeper.apply(record.progress(job["_id"], 6, percent=1, message=text))
+
+    after = await keeper.job(job["_id"])
+    assert (after["payload"], after["worker"], after["claim"], after["progress"]["message"]) == (text,) * 4
+
+
+async def test_the_history_of_attempts_keeps_the_last_hundred(keeper: Keeper) -> None:
+    old = [{"attempt": n} for n in range(record.ATTEMPTS_KEPT)]
+    job = job_record(attempts=old, failures=100)
+    await keeper.put(job)
+    await keeper.apply(record.retry(job["_id"], 2, wait=WEEK, error=ERROR))
+    attempts = (await keeper.job(job["_id"]))["attempts"]
+    assert len(attempts) == record.ATTEMPTS_KEPT
+    assert (attempts[0]["attempt"], attempts[-1]["attempt"]) == (1, 101)
+
+
+async def test_a_stopping_job_is_neither_retried_nor_given_back(keeper: Keeper) -> None:
+    job = job_record(cancel_requested=True)
+    await keeper.put(job)
+    for name in ("retry", "postpone", "give_back"):
+        assert await keeper.apply(FENCED[name](job["_id"], 2)[0]) == 0
+    assert await keeper.apply(FENCED["stop"](job["_id"], 2)[0]) == 1
+
+
+async def test_a_result_that_comes_first_wins_over_a_wish_to_cancel(keeper: Keeper) -> None:
+    job = job_record(cancel_requested=True)
+    await keeper.put(job)
+    assert await keeper.apply(FENCED["succeed"](job["_id"], 2)[0]) == 1
+
+
+async def test_an_expired_job_fails_without_an_attempt_it_never_had(keeper: Keeper) -> None:
+    job = job_record(JobState.PENDING)
+    await keeper.put(job)
+    await keeper.apply(record.fail([job["_id"]], 2, kind=ErrorKind.EXPIRED, error=ERROR, retention=WEEK))
+    after = await keeper.job(job["_id"])
+    assert (after["failures"], after["attempts"]) == (0, [])
+
+
+async def test_a_group_moves_those_that_still_stand_and_leaves_the_others(keeper: Keeper) -> None:
+    running, cancelled, newer = job_record(), job_record(JobState.CANCELLED), job_record(version=4)
+    await keeper.put(running, cancelled, newer)
+    ids = [running["_id"], cancelled["_id"], newer["_id"]]
+    assert await keeper.apply(record.succeed(ids, 2, retention=WEEK)) == 1
+    assert [(await keeper.job(i))["version"] for i in ids] == [3, 2, 4]
