@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -125,39 +125,58 @@ class PatientRoute(APIRoute):
 
 def answer_errors_as_problems(app: FastAPI) -> None:
     """Have the app answer whatever goes wrong as a problem."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(RequestValidationError, _on_invalid_query)
-    app.add_exception_handler(PyMongoError, _on_database_error)
-    app.add_exception_handler(Exception, _on_bug)
+    for error in (Problem, HTTPException, RequestValidationError, PyMongoError, Exception):
+        app.add_exception_handler(error, _on_error)
 
 
-def problem_answer(problem: Problem, path: str) -> Response:
-    """Answer with a problem."""
+async def send_problem(scope: Scope, send: Send, error: Exception) -> None:
+    """Answer with what went wrong, on bare ASGI."""
+    problem = problem_of(error, scope["path"])
+    body = problem.body(scope["path"])
+    start = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    start += [(name.encode(), value.encode()) for name, value in problem.headers.items()]
+    await send({"type": "http.response.start", "status": problem.kind.status, "headers": start})
+    await send({"type": "http.response.body", "body": body})
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """Return what to say of an error; what nobody expected is logged and is our fault."""
+    if isinstance(error, Problem):
+        return error
+    if is_outage(error):
+        log.info("request.no_database", extra={"path": path, "reason": str(error)[:200]})
+        return unavailable("the database does not answer")
+    log.error("request.failed", extra={"path": path}, exc_info=error)
+    return Problem(INTERNAL_ERROR, "the request failed; the log says why")
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    path = request.url.path
+    if isinstance(error, RequestValidationError):
+        problem = invalid([field_error(fault["loc"][1:], fault) for fault in error.errors()])
+    elif isinstance(error, HTTPException):
+        problem = _of_http_exception(request, error)
+    else:
+        problem = problem_of(error, path)
     return Response(problem.body(path), problem.kind.status, problem.headers, media_type=MEDIA_TYPE)
 
 
-Handler = Callable[[Request, Exception], Awaitable[Response]]
+def field_error(where: Sequence[str | int], fault: Mapping[str, Any]) -> FieldError:
+    """Return what pydantic says of a query parameter in our words."""
+    unknown = fault["type"] == "extra_forbidden"
+    return FieldError(pointer_of(where), "no such query parameter" if unknown else fault["msg"])
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101  registered for this class
-    return problem_answer(error, request.url.path)
-
-
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class
+def _of_http_exception(request: Request, error: HTTPException) -> Problem:
     path = request.url.path
+    if error.status_code == 404:
+        return Problem(NOT_FOUND, f"no such path: {path[:200]}")
     if error.status_code == 405:
         allowed = ", ".join(_methods_of(request))
-        problem = Problem(METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers={"allow": allowed})
-    elif error.status_code == 404:
-        problem = Problem(NOT_FOUND, f"no such path: {path[:200]}")
-    else:
-        title = str(error.detail)
-        kind = next((k for k in KINDS.values() if k.status == error.status_code), None)
-        problem = Problem(kind or Kind("http", error.status_code, title, ""), title, headers=error.headers)
-    return problem_answer(problem, path)
+        return Problem(METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers={"allow": allowed})
+    title = str(error.detail)
+    kind = next((k for k in KINDS.values() if k.status == error.status_code), None)
+    return Problem(kind or Kind("http", error.status_code, title, ""), title, headers=error.headers)
 
 
 def _methods_of(request: Request) -> list[str]:
@@ -166,25 +185,3 @@ def _methods_of(request: Request) -> list[str]:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
     return sorted(methods)
-
-
-async def _on_invalid_query(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class
-    errors = []
-    for fault in error.errors():
-        where = fault["loc"][1:]
-        unknown = fault["type"] == "extra_forbidden"
-        errors.append(FieldError(pointer_of(where), "no such query parameter" if unknown else fault["msg"]))
-    return problem_answer(invalid(errors), request.url.path)
-
-
-async def _on_database_error(request: Request, error: Exception) -> Response:
-    if is_outage(error):
-        log.info("request.no_database", extra={"path": request.url.path, "reason": str(error)[:200]})
-        return problem_answer(unavailable("the database does not answer"), request.url.path)
-    return await _on_bug(request, error)
-
-
-async def _on_bug(request: Request, error: Exception) -> Response:
-    log.error("request.failed", extra={"path": request.url.path}, exc_info=error)
-    return problem_answer(Problem(INTERNAL_ERROR, "the request failed; the log says why"), request.url.path)

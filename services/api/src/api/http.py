@@ -1,27 +1,65 @@
 """The app: which path leads where."""
 
+import re
+from typing import Final
+
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Route
 
 from api import __doc__ as summary
-from api.answers import answer_errors_as_problems
+from api.answers import answer_errors_as_problems, send_problem
 from api.openapi import describe
-from api.routes.events import ManyJobs, OneJob
-from api.routes.submitting import PostJobs
-from api.streams import Streams
+from service_chassis.server import AsgiApp, Receive, Scope, Send
+
+_JOB_EVENTS: Final = re.compile(r"/jobs/([^/]+)/events")
 
 
-def http_app(*, submit: PostJobs, streams: Streams, routers: list[APIRouter]) -> FastAPI:
-    """Return the ASGI app; the hot paths stand first and are bare ASGI."""
+class Front:
+    """The hot paths, before the framework is asked: what it does around a call costs as much as the call.
+
+    The same endpoints are routes of the app as well, for its 405 answers and its description.
+    """
+
+    def __init__(self, app: AsgiApp, *, submit: AsgiApp, many: AsgiApp, one: AsgiApp) -> None:
+        self._app, self._submit, self._many, self._one = app, submit, many, one
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, with a problem if need be."""
+        endpoint = self._endpoint(scope)
+        if endpoint is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await endpoint(scope, receive, send)
+        except Exception as error:  # noqa: BLE001  every error is answered; the unexpected ones are logged
+            await send_problem(scope, send, error)
+
+    def _endpoint(self, scope: Scope) -> AsgiApp | None:
+        if scope["type"] != "http":
+            return None
+        path, method = scope["path"], scope["method"]
+        if method == "POST":
+            return self._submit if path == "/jobs" else None
+        if method == "GET":
+            if path == "/events":
+                return self._many
+            if path.endswith("/events") and (match := _JOB_EVENTS.fullmatch(path)):
+                scope["path_params"] = {"job_id": match.group(1)}
+                return self._one
+        return None
+
+
+def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIRouter]) -> AsgiApp:
+    """Return the ASGI app."""
     app = FastAPI(title="Jobstream", version="0.1.0", summary=summary, redoc_url=None, redirect_slashes=False)
     app.router.routes += [
         Route("/jobs", submit, methods=["POST"]),
-        Route("/events", ManyJobs(streams), methods=["GET"]),
-        Route("/jobs/{job_id}/events", OneJob(streams), methods=["GET"]),
+        Route("/events", many, methods=["GET"]),
+        Route("/jobs/{job_id}/events", one, methods=["GET"]),
     ]
     for router in routers:
         # Flat, not included: a request then passes one list of routes, and 405 can name the methods.
         app.router.routes += router.routes
     answer_errors_as_problems(app)
     describe(app)
-    return app
+    return Front(app, submit=submit, many=many, one=one)

@@ -12,6 +12,7 @@ from api.moving import Moving
 from api.publisher import KafkaAnnouncer
 from api.receiving import Finished, Receiving
 from api.reconciling import Reconciling
+from api.routes.events import ManyJobs, OneJob
 from api.routes.jobs import job_routes
 from api.routes.moves import move_routes
 from api.routes.reading import reading_routes
@@ -86,7 +87,8 @@ def create_app(settings: Settings) -> Service:
     limit = settings.http.body_limit
     app = http_app(
         submit=PostJobs(submissions=submissions, body_limit=limit),
-        streams=streams,
+        many=ManyJobs(streams),
+        one=OneJob(streams),
         routers=[
             job_routes(store=store),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),

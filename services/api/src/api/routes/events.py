@@ -1,10 +1,11 @@
 """GET /events and GET /jobs/{id}/events: the edge between a query and a stream."""
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
+from api.answers import field_error
 from api.fanout import Filters
+from api.problems import invalid
 from api.routes.queries import EventQuery
 from api.streams import Streams
 from service_chassis.server import Receive, Scope, Send
@@ -47,5 +48,4 @@ def _read(scope: Scope) -> EventQuery:
     try:
         return EventQuery.model_validate(values)
     except ValidationError as error:
-        faults = [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors()]
-        raise RequestValidationError(faults) from error
+        raise invalid([field_error(fault["loc"], fault) for fault in error.errors()]) from error
