@@ -1,0 +1,146 @@
+"""The HTTP API as a test speaks to it: what a client does, and a history of what it was answered."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import httpx
+
+from tests.support.waiting import until
+
+FINAL: Final = frozenset({"succeeded", "failed", "cancelled"})
+
+View = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One POST /jobs as the client saw it; `status` is None when there was no answer."""
+
+    key: str | None
+    at: float
+    seconds: float
+    status: int | None
+    job: str | None
+
+
+class Api:
+    """A client of one or more api replicas, used in turn.
+
+    `history` holds every POST /jobs with its answer.
+    """
+
+    def __init__(self, *urls: str, timeout: float = 10) -> None:
+        self._urls = urls
+        self._turn = 0
+        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False)
+        self.history: list[Post] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Ask the next replica."""
+        self._turn += 1
+        return await self._client.request(
+            method, f"{self._urls[self._turn % len(self._urls)]}{path}", **options
+        )
+
+    async def get(self, path: str, **options: Any) -> httpx.Response:
+        return await self.call("GET", path, **options)
+
+    async def post(
+        self, body: Mapping[str, Any] | bytes, *, key: str | None = None, **headers: str
+    ) -> httpx.Response:
+        """POST /jobs, whatever comes of it; an error of the connection is raised."""
+        sent = {"content-type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        if key is not None:
+            sent["idempotency-key"] = key
+        content = {"content": body} if isinstance(body, bytes) else {"json": dict(body)}
+        at, status, job = time.monotonic(), None, None
+        try:
+            answer = await self.call("POST", "/jobs", headers=sent, **content)
+            status = answer.status_code
+            if answer.is_success:
+                job = answer.json()["id"]
+            return answer
+        finally:
+            seconds = time.monotonic() - at
+            self.history.append(Post(key=key, at=at, seconds=seconds, status=status, job=job))
+
+    async def submit(self, task: str = "noop", payload: Any = None, **fields: Any) -> str:
+        """Submit a job that must be accepted at once, and return its id."""
+        answer = await self.post({"task": task, "payload": payload or {}, **fields})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def submit_surely(
+        self, task: str = "noop", payload: Any = None, *, within: float = 60, **fields: Any
+    ) -> str:
+        """Repeat with one Idempotency-Key, as a careful client does, until the job is accepted."""
+        key, deadline = str(uuid4()), time.monotonic() + within
+        while True:
+            try:
+                answer = await self.post({"task": task, "payload": payload or {}, **fields}, key=key)
+                if answer.is_success:
+                    return str(answer.json()["id"])
+                assert answer.status_code == 503, answer.text
+                assert time.monotonic() < deadline, answer.text
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.1)
+
+    async def view(self, job: str) -> View:
+        answer = await self.get(f"/jobs/{job}")
+        assert answer.status_code == 200, answer.text
+        view: View = answer.json()
+        return view
+
+    async def reach(self, job: str, *states: str, within: float = 20) -> View:
+        """Wait until the job is in one of these states."""
+        seen = ""
+
+        async def there() -> View:
+            nonlocal seen
+            view = await self.view(job)
+            seen = f"{view['state']} v{view['version']}, attempt {view['attempt']}, error {view['error']}"
+            assert view["state"] in states, f"it is {seen}"
+            return view
+
+        return await until(there, within=within, what=f"job {job} to be {' or '.join(states)}")
+
+    async def finish(self, job: str, *, within: float = 20) -> View:
+        """Wait until the job has ended."""
+        return await self.reach(job, *FINAL, within=within)
+
+    async def cancel(self, job: str) -> httpx.Response:
+        return await self.call("POST", f"/jobs/{job}/cancel")
+
+    async def redrive(self, job: str, **body: Any) -> httpx.Response:
+        return await self.call("POST", f"/jobs/{job}/redrive", json=body or None)
+
+    async def attempts(self, job: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"/jobs/{job}/attempts")
+        assert answer.status_code == 200, answer.text
+        history = answer.json()
+        return list(history["attempts"] if isinstance(history, dict) else history)
+
+    async def listed(self, **query: Any) -> list[View]:
+        """Return every job of a list, page by page."""
+        jobs: list[View] = []
+        cursor: dict[str, str] = {}
+        while True:
+            answer = await self.get("/jobs", params={"limit": 200, **query, **cursor})
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            jobs += page["jobs"]
+            if page["next_cursor"] is None:
+                return jobs
+            cursor = {"cursor": page["next_cursor"]}

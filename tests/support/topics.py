@@ -1,0 +1,136 @@
+"""Kafka as a test sees it: what stands on the topics, how far the groups are, and raw bytes put there."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from job_contracts.topics import MAX_MESSAGE_BYTES, PARTITIONS, Group, Topic
+from tests.support.waiting import until
+
+READERS: Final[Mapping[Group, Topic]] = {
+    Group.JOB_WORKER: Topic.JOBS,
+    Group.RESULT_WORKER: Topic.RESULTS,
+    Group.DLQ_WORKER: Topic.DEAD_LETTER,
+}
+
+Marks = dict[TopicPartition, int]
+
+
+class TopicProbe:
+    """Looks at topics without being a member of any group. What stood there before its start is not its business."""
+
+    def __init__(self, bootstrap_servers: str) -> None:
+        self._servers = bootstrap_servers
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers, enable_auto_commit=False, max_partition_fetch_bytes=4 << 20
+        )
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap_servers, acks="all", max_request_size=MAX_MESSAGE_BYTES
+        )
+        self.since: Marks = {}
+
+    async def __aenter__(self) -> Self:
+        async with asyncio.timeout(30):
+            await self._consumer.start()
+            await self._producer.start()
+            self.since = await self.ends(*Topic)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        async with asyncio.timeout(10):
+            await self._producer.stop()
+            await self._consumer.stop()
+
+    async def produce(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+        partition: int | None = None,
+    ) -> TopicPartition:
+        """Put bytes on a topic, whatever they are."""
+        async with asyncio.timeout(20):
+            done = await self._producer.send_and_wait(
+                topic, value, key=key, headers=list(headers), partition=partition
+            )
+        return TopicPartition(done.topic, done.partition)
+
+    async def ends(self, *topics: str) -> Marks:
+        places = [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]
+        async with asyncio.timeout(20):
+            ends: Marks = await self._consumer.end_offsets(places)
+        return ends
+
+    async def dump(self, topic: str, *, within: float = 30) -> list[ConsumerRecord]:
+        """Return everything that came on a topic since this probe began."""
+        ends = await self.ends(topic)
+        places = [tp for tp, end in ends.items() if end > self.since[tp]]
+        if not places:
+            return []
+        records: list[ConsumerRecord] = []
+        async with asyncio.timeout(within):
+            self._consumer.assign(places)
+            for tp in places:
+                self._consumer.seek(tp, self.since[tp])
+            left = set(places)
+            while left:
+                got = await self._consumer.getmany(*left, timeout_ms=500)
+                for tp, some in got.items():
+                    records += [r for r in some if r.offset < ends[tp]]
+                for tp in list(left):
+                    if await self._consumer.position(tp) >= ends[tp]:
+                        left.discard(tp)
+            self._consumer.unsubscribe()
+        return records
+
+    async def lag(self) -> dict[str, int]:
+        """Return how many messages each group has not committed yet."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        async with asyncio.timeout(20):
+            await admin.start()
+            try:
+                lags = {}
+                for group, topic in READERS.items():
+                    ends = await self.ends(topic)
+                    done: Mapping[TopicPartition, Any] = await admin.list_consumer_group_offsets(group)
+                    offsets = {tp: meta.offset for tp, meta in done.items()}
+                    lags[str(group)] = sum(
+                        max(0, end - max(offsets.get(tp, -1), self.since.get(tp, 0)))
+                        for tp, end in ends.items()
+                    )
+            finally:
+                await admin.close()
+        return lags
+
+    async def drained(self, *, within: float = 30) -> None:
+        """Wait until every group has committed all there is."""
+
+        async def look() -> bool:
+            lag = await self.lag()
+            assert not any(lag.values()), f"lag is {lag}"
+            return True
+
+        await until(look, within=within, what="all groups to have no lag", every=0.3)
+
+
+async def skip_to_the_ends(bootstrap_servers: str) -> None:
+    """Have the groups, while they have no members, begin after what stands on the topics now."""
+    for group, topic in READERS.items():
+        async with asyncio.timeout(20):
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=bootstrap_servers, group_id=str(group), enable_auto_commit=False
+            )
+            await consumer.start()
+            try:
+                places = [TopicPartition(topic, p) for p in range(PARTITIONS)]
+                ends = {tp: end for tp, end in (await consumer.end_offsets(places)).items() if end}
+                if ends:
+                    consumer.assign(list(ends))
+                    await consumer.commit(ends)
+            finally:
+                await consumer.stop()

@@ -1,0 +1,376 @@
+"""A stand-in for Unsplash: a real HTTP server that answers `GET /search/photos` as documented.
+
+It has a quota per window with its headers, keeps a log of what it was asked, and plays the
+faults it is told to play, one a request, before it answers well again:
+
+>>> with Unsplash(quota=50) as unsplash:
+...     unsplash.script(unavailable(retry_after=7), truncated())
+"""
+
+import gzip
+import json
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+KEY = "canary-7d1c0f5e9b-access-key"
+"""The access key it knows."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came in."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def query(self) -> dict[str, str]:
+        return {name: values[-1] for name, values in parse_qs(urlsplit(self.target).query).items()}
+
+
+Answer = Callable[["_Handler"], None]
+
+
+class Unsplash:
+    """The server; enter it as a context.
+
+    Parameters
+    ----------
+    found
+        How many photographs fit any search.
+    quota, window
+        How many requests are answered in how much time; Unsplash's demo mode has 50 an hour.
+    """
+
+    def __init__(
+        self, *, found: int = 1_000, quota: int = 50, window: timedelta = timedelta(hours=1)
+    ) -> None:
+        self.found = found
+        self.requests: list[Request] = []
+        self._quota, self._window = quota, window.total_seconds()
+        self._lock = threading.Lock()
+        self._script: deque[Answer] = deque()
+        self._window_started = time.monotonic()
+        self._used = 0
+        self.closing = threading.Event()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    def __enter__(self) -> "Unsplash":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def script(self, *answers: Answer) -> None:
+        """Give these answers to the next requests, in this order."""
+        self._script.extend(answers)
+
+    def take(self, request: Request) -> tuple[Answer | None, int]:
+        """Note a request; return what the script has for it, and how many more the quota allows, -1 if none."""
+        with self._lock:
+            self.requests.append(request)
+            if time.monotonic() - self._window_started >= self._window:
+                self._window_started, self._used = time.monotonic(), 0
+            self._used = min(self._used + 1, self._quota + 1)
+            return (self._script.popleft() if self._script else None), self._quota - self._used
+
+    @property
+    def quota(self) -> int:
+        """Requests a window."""
+        return self._quota
+
+    def photo(self, number: int, orientation: str | None = None) -> dict[str, Any]:
+        """Return one photograph as Unsplash tells of it, including much that nobody uses."""
+        name = f"photo-{number:013d}"
+        width, height = {"portrait": (3648, 5472), "squarish": (4000, 4000)}.get(
+            orientation or "", (5472, 3648)
+        )
+        image = f"https://images.unsplash.com/{name}?ixid=M3w{number}&ixlib=rb-4.1.0"
+        user = f"photographer{number}"
+        return {
+            "id": f"Dwu85P9S{number:03d}",
+            "slug": f"a-view-{number}",
+            "created_at": "2016-07-14T11:00:01Z",
+            "updated_at": "2026-05-01T06:00:01Z",
+            "promoted_at": None,
+            "width": width,
+            "height": height,
+            "color": "#6E633A",
+            "blur_hash": "LFC$yHwc8^$yIAS$%M%00KxukYIp",
+            "description": None,
+            "alt_description": f"view number {number}",
+            "breadcrumbs": [],
+            "urls": {
+                "raw": image,
+                "full": f"{image}&q=85&fm=jpg&crop=entropy&cs=srgb",
+                "regular": f"{image}&q=80&w=1080",
+                "small": f"{image}&q=80&w=400",
+                "thumb": f"{image}&q=80&w=200",
+                "small_s3": f"https://s3.us-west-2.amazonaws.com/images.unsplash.com/small/{name}",
+            },
+            "links": {
+                "self": f"{self.base_url}/photos/{name}",
+                "html": f"https://unsplash.com/photos/{name}",
+                "download": f"https://unsplash.com/photos/{name}/download?ixid=M3w{number}",
+                "download_location": f"{self.base_url}/photos/{name}/download?ixid=M3w{number}",
+            },
+            "likes": 286,
+            "liked_by_user": False,
+            "current_user_collections": [],
+            "sponsorship": None,
+            "topic_submissions": {"nature": {"status": "approved"}},
+            "user": {
+                "id": "Ul0QVz12Goo",
+                "username": user,
+                "name": f"Photographer {number}",
+                "portfolio_url": "https://example.com/",
+                "links": {"self": f"{self.base_url}/users/{user}", "html": f"https://unsplash.com/@{user}"},
+            },
+        }
+
+    def results(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return the whole answer to a search."""
+        size = min(int(query.get("per_page", "10")), 30)
+        photos = [self.photo(number, query.get("orientation")) for number in range(min(size, self.found))]
+        return {"total": self.found, "total_pages": -(-self.found // size), "results": photos}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, unsplash: Unsplash) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.unsplash = unsplash
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: half of the scripted faults end in an error on this side too."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    remaining = 0
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+    @property
+    def unsplash(self) -> Unsplash:
+        return self.server.unsplash
+
+    def do_GET(self) -> None:
+        request = Request("GET", self.path, {name.lower(): value for name, value in self.headers.items()})
+        scripted, self.remaining = self.unsplash.take(request)
+        if scripted:
+            scripted(self)
+        elif request.headers.get("authorization") != f"Client-ID {KEY}":
+            unauthorized()(self)
+        elif self.remaining < 0:
+            quota_used_up()(self)
+        elif request.path != "/search/photos":
+            status(404, "Couldn't find Photo")(self)
+        elif not request.query.get("query"):
+            status(400, "query is missing")(self)
+        else:
+            self.answer(200, json.dumps(self.unsplash.results(request.query)).encode())
+
+    def answer(
+        self,
+        code: int,
+        body: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        length: int | None = None,
+    ) -> None:
+        """Send an answer; compressed if that is welcome, unless the headers say how it is packed."""
+        headers = dict(headers or {})
+        if "Content-Encoding" not in headers and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body)
+            headers["Content-Encoding"] = "gzip"
+        self.head(code, headers, content_type, len(body) if length is None else length)
+        self.wfile.write(body)
+
+    def head(self, code: int, headers: Mapping[str, str], content_type: str, length: int) -> None:
+        """Send status and headers."""
+        self.send_response(code)
+        quota = {
+            "X-Ratelimit-Limit": str(self.unsplash.quota),
+            "X-Ratelimit-Remaining": str(max(0, self.remaining)),
+        }
+        for name, value in {
+            "Content-Type": content_type,
+            "Content-Length": str(length),
+            **quota,
+            **headers,
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than the server lives."""
+        self.unsplash.closing.wait(seconds)
+
+
+_PLAIN = {"Content-Encoding": "identity"}
+
+
+def status(code: int, *errors: str, **headers: str) -> Answer:
+    """An error as Unsplash words it; header names with `_` for `-`."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda handler: handler.answer(code, json.dumps({"errors": errors}).encode(), headers=names)
+
+
+def unauthorized() -> Answer:
+    """Our key is not known."""
+    return status(401, "OAuth error: The access token is invalid")
+
+
+def quota_used_up(*, said: bool = True, counted: bool = True) -> Answer:
+    """The quota of this window is used up, told by the body, a header, or both."""
+
+    def play(handler: _Handler) -> None:
+        handler.answer(
+            403,
+            b"Rate Limit Exceeded" if said else b"Forbidden",
+            headers={"X-Ratelimit-Remaining": "0" if counted else "7"},
+            content_type="text/plain",
+        )
+
+    return play
+
+
+def too_many(*, retry_after: str | None = None) -> Answer:
+    """More requests than it likes."""
+    return status(429, "Too many requests", **({"Retry_After": retry_after} if retry_after else {}))
+
+
+def unavailable(*, retry_after: int) -> Answer:
+    """Out of order, and it says until when."""
+    return status(503, "Service unavailable", Retry_After=str(retry_after))
+
+
+def slow(seconds: float) -> Answer:
+    """Answers well, but late."""
+
+    def play(handler: _Handler) -> None:
+        handler.pause(seconds)
+        well(handler)
+
+    return play
+
+
+def slow_loris(pause: float) -> Answer:
+    """Sends its answer byte by byte, each just in time for a limit per read."""
+
+    def play(handler: _Handler) -> None:
+        body = json.dumps(handler.unsplash.results({})).encode()
+        handler.head(200, _PLAIN, "application/json", len(body))
+        for place in range(len(body)):
+            if handler.unsplash.closing.is_set():
+                return
+            handler.wfile.write(body[place : place + 1])
+            handler.pause(pause)
+
+    return play
+
+
+def truncated(*, packed: bool = False) -> Answer:
+    """Breaks off in the middle of its answer: seen by its length, or when packed only by its end."""
+
+    def play(handler: _Handler) -> None:
+        body = json.dumps(handler.unsplash.results({})).encode()
+        if packed:
+            body = gzip.compress(body)[:200]
+            handler.answer(200, body, headers={"Content-Encoding": "gzip"})
+        else:
+            handler.answer(200, body[: len(body) // 2], headers=_PLAIN, length=len(body))
+        handler.close_connection = True
+
+    return play
+
+
+def html() -> Answer:
+    """A page for people, with status 200."""
+    page = b"<!doctype html><title>We are down for maintenance</title>"
+    return lambda handler: handler.answer(200, page, content_type="text/html")
+
+
+def huge(size: int) -> Answer:
+    """Valid JSON of that many bytes."""
+    body = b'{"results": [], "padding": "' + b"x" * size + b'"}'
+    return lambda handler: handler.answer(200, body, headers=_PLAIN)
+
+
+def gzip_bomb(size: int) -> Answer:
+    """A little on the wire, that many bytes when unpacked."""
+    packer, zeros = zlib.compressobj(9, wbits=31), bytes(1024 * 1024)
+    bomb = b"".join(packer.compress(zeros) for _ in range(size // len(zeros))) + packer.flush()
+    return lambda handler: handler.answer(200, bomb, headers={"Content-Encoding": "gzip"})
+
+
+def packed(encoding: str) -> Answer:
+    """Says it is packed in some way."""
+    return lambda handler: handler.answer(200, b"\x00\x01\x02", headers={"Content-Encoding": encoding})
+
+
+def reset() -> Answer:
+    """Resets the connection without a word."""
+
+    def play(handler: _Handler) -> None:
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.close_connection = True
+        handler.wfile.close()
+        handler.rfile.close()
+        handler.connection.close()
+
+    return play
+
+
+def redirect(target: str) -> Answer:
+    """Sends the caller elsewhere."""
+    return status(302, "moved", Location=target)
+
+
+def altered(change: Callable[[dict[str, Any]], None]) -> Answer:
+    """Answers a search with its first photograph changed."""
+
+    def play(handler: _Handler) -> None:
+        results = handler.unsplash.results({})
+        change(results["results"][0])
+        handler.answer(200, json.dumps(results).encode())
+
+    return play
+
+
+def well(handler: _Handler) -> None:
+    """Answers a search as it should."""
+    query = parse_qs(urlsplit(handler.path).query)
+    results = handler.unsplash.results({name: values[-1] for name, values in query.items()})
+    handler.answer(200, json.dumps(results).encode())
