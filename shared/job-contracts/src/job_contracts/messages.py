@@ -22,6 +22,10 @@ Version = Annotated[int, Meta(ge=1, le=2**53, description="Version of the record
 Attempt = Annotated[
     int, Meta(ge=0, le=2**31 - 1, description="Attempts are counted from 1; 0: none was started")
 ]
+Owner = Annotated[str, Meta(description="Whose job it is; readers let nobody else see it")]
+TaskName = Annotated[str, Meta(description="Which code the job runs, as in the catalogue")]
+Revision = Annotated[int, Meta(ge=0, description="Changes since the last move, such as progress")]
+TraceParent = Annotated[str, Meta(description="W3C trace context of the request that made the job")]
 Headers = list[tuple[str, bytes]]
 
 
@@ -49,69 +53,69 @@ class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job
     """Look at this job: it was pending at `version`."""
 
     job_id: JobId
-    owner: str
+    owner: Owner
     version: Version
     attempt: Attempt
-    task: str
-    payload: Raw
+    task: TaskName
+    payload: Annotated[Raw, Meta(description="What the task is given: any JSON, as it was sent")]
     timeout: Annotated[float, Meta(gt=0, description="Seconds the attempt may take")]
-    max_attempts: Annotated[int, Meta(ge=1)]
-    traceparent: str | None = None
+    max_attempts: Annotated[int, Meta(ge=1, description="After this many failures the job is given up")]
+    traceparent: TraceParent | None = None
 
 
 class JobSucceeded(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.succeeded.v1"):
     """The attempt that ran under `version` returned this result."""
 
     job_id: JobId
-    owner: str
+    owner: Owner
     version: Version
     attempt: Attempt
-    task: str
-    result: Raw
+    task: TaskName
+    result: Annotated[Raw, Meta(description="What the task returned: any JSON, as it was written")]
     run_seconds: Annotated[float, Meta(ge=0, description="How long the task ran")]
-    traceparent: str | None = None
+    traceparent: TraceParent | None = None
 
 
 class JobFailed(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.failed.v1"):
     """The job is given up; it stood at `version`."""
 
     job_id: JobId
-    owner: str
+    owner: Owner
     version: Version
     attempt: Attempt
-    task: str
-    kind: ErrorKind
-    error: ErrorInfo
-    traceparent: str | None = None
+    task: TaskName
+    kind: Annotated[ErrorKind, Meta(description="Why no further attempt is made")]
+    error: Annotated[ErrorInfo, Meta(description="What went wrong in the last attempt")]
+    traceparent: TraceParent | None = None
 
 
 class MessageRejected(Struct, frozen=True, kw_only=True, tag_field="type", tag="message.rejected.v1"):
     """Bytes that made no sense, kept exactly (`raw` is base64 on the wire)."""
 
-    source: Origin
-    error: ErrorInfo
-    raw: bytes
+    source: Annotated[Origin, Meta(description="Where the bytes stood")]
+    error: Annotated[ErrorInfo, Meta(description="Why they could not be read")]
+    raw: Annotated[bytes, Meta(description="The bytes themselves; none if the message had no value")]
 
 
 class JobChanged(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.changed.v1"):
     """The whole public view of the job after a move: absolute state, never a delta."""
 
     job_id: JobId
-    owner: str
+    owner: Owner
     version: Version
-    revision: Annotated[int, Meta(ge=0)]
-    job: Raw
+    revision: Revision
+    job: Annotated[Raw, Meta(description="The view of the job, as `GET /jobs/{id}` answers it")]
 
 
 class JobProgressed(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.progressed.v1"):
     """How far the running attempt is."""
 
     job_id: JobId
-    owner: str
+    owner: Owner
     version: Version
-    revision: Annotated[int, Meta(ge=0)]
-    percent: Annotated[float, Meta(ge=0, le=100)]
-    message: str | None = None
+    revision: Revision
+    percent: Annotated[float, Meta(ge=0, le=100, description="0 to 100, as the task sees it")]
+    message: Annotated[str, Meta(description="What the task says it is at")] | None = None
 
 
 JobMessage = JobRequested | JobSucceeded | JobFailed | JobChanged | JobProgressed
