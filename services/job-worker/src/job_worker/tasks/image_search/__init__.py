@@ -10,7 +10,7 @@ from job_worker.tasks.image_search.providers import Provider, open_provider
 __all__ = ["SearchPayload", "SearchResult", "image_search"]
 
 
-@task("image.search", max_attempts=5, timeout=timedelta(seconds=30), resources=open_provider)
+@task("image.search", max_attempts=5, timeout=timedelta(minutes=1), resources=open_provider)
 async def image_search(payload: SearchPayload, context: TaskContext) -> SearchResult:
     """Finds pictures for some words."""
     provider: Provider = context.resource

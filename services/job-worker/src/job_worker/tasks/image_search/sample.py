@@ -21,8 +21,8 @@ from job_worker.tasks.image_search.pictures import (
 from service_chassis.mongo import is_outage
 
 _REMEMBERED: Final = 4_096
-_PATIENCE: Final = timedelta(seconds=15)
-"""Longest wait for the easel; with it, 30 pictures still fit into the task's timeout."""
+_PATIENCE: Final = timedelta(seconds=20)
+"""Longest wait for the easel; after it, 30 pictures still fit into the task's timeout."""
 _COME_BACK: Final = timedelta(seconds=3)
 
 _Key = tuple[str, int, Orientation | None]
@@ -57,6 +57,8 @@ class SampleProvider:
             if len(there) < len(keys):
                 await self._take_easel()
                 try:
+                    # Whoever had it before may have drawn the same.
+                    there = await self._still_there(keys)
                     for done, key in enumerate(keys, 1):
                         if key not in there:
                             there[key] = await self._draw(key)

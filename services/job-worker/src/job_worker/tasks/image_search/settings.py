@@ -25,7 +25,7 @@ def is_loopback(url: str) -> bool:
 class UnsplashSettings(BaseModel):
     """How to reach Unsplash."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     access_key: Annotated[
         SecretStr | None, Field(description="The application's access key; without one pictures are drawn")
@@ -65,7 +65,7 @@ class UnsplashSettings(BaseModel):
 class ImagesSettings(BaseModel):
     """Where pictures come from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: Annotated[
         Literal["auto", "unsplash", "sample"],
@@ -76,7 +76,10 @@ class ImagesSettings(BaseModel):
 class ImageSearchSettings(BaseSettings):
     """Settings of the task, read from `UNSPLASH__ACCESS_KEY` and friends."""
 
-    model_config = SettingsConfigDict(env_nested_delimiter="__", frozen=True, extra="ignore")
+    # A refused key must not be quoted by the error that refuses it.
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     unsplash: UnsplashSettings = UnsplashSettings()
     images: ImagesSettings = ImagesSettings()

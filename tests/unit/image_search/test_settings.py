@@ -1,0 +1,54 @@
+"""Which provider the settings choose, and what they refuse."""
+
+import pytest
+from pydantic import ValidationError
+
+from job_worker.tasks.image_search.settings import ImageSearchSettings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNSPLASH__ACCESS_KEY", "UNSPLASH__BASE_URL", "IMAGES__PROVIDER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_settings_there_is_no_key_and_unsplash_is_at_its_address() -> None:
+    settings = ImageSearchSettings()
+    assert settings.unsplash.access_key is None
+    assert settings.unsplash.base_url == "https://api.unsplash.com"
+
+
+def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEY", " ")
+    assert ImageSearchSettings().unsplash.access_key is None
+
+
+def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEY", "canary-key")
+    assert "canary" not in repr(ImageSearchSettings())
+
+
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEY", "canary\nkey")
+    with pytest.raises(ValidationError) as caught:
+        ImageSearchSettings()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.unsplash.com", "http://localhost.example.org", "ftp://127.0.0.1"]
+)
+def test_an_address_that_would_carry_the_key_in_the_clear_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNSPLASH__BASE_URL", url)
+    with pytest.raises(ValidationError, match="must be https"):
+        ImageSearchSettings()
+
+
+def test_unsplash_without_a_key_is_refused_by_the_setting_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES__PROVIDER", "unsplash")
+    with pytest.raises(ValidationError, match="needs UNSPLASH__ACCESS_KEY"):
+        ImageSearchSettings()
