@@ -1,0 +1,63 @@
+"""What stands in .env.example and docs/configuration.md is what the models say."""
+
+import re
+
+import pytest
+
+from tests.unit.settings.described import (
+    BEGIN,
+    CONFIGURATION,
+    END,
+    ENV_EXAMPLE,
+    MODELS,
+    OF_THE_MACHINE,
+    ROOT,
+    env_example,
+    readers,
+    settings_of,
+    table,
+)
+
+_CURE = "run `.venv/bin/python -m tests.unit.settings.described`"
+
+
+def test_env_example_names_every_setting_with_its_default() -> None:
+    assert ENV_EXAMPLE.read_text() == env_example(), _CURE
+
+
+def test_the_configuration_page_has_the_table_of_the_models() -> None:
+    text = CONFIGURATION.read_text()
+    assert text.partition(BEGIN)[2].partition(END)[0] == table(), _CURE
+
+
+def test_every_setting_argues_for_its_default() -> None:
+    assert [setting.name for setting in readers() if not setting.why] == []
+
+
+def test_one_variable_means_the_same_to_all_who_read_it() -> None:
+    names = [setting.name for setting in readers()]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("service", MODELS)
+def test_the_defaults_of_the_example_are_values_the_models_take(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [line[1:] for line in env_example().splitlines() if re.match(r"#[A-Z]", line)]
+    values = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
+    for model in MODELS[service]:
+        for setting in settings_of(model):
+            monkeypatch.delenv(setting.name, raising=False)
+        untouched = model()
+        for setting in settings_of(model):
+            if values[setting.name] and setting.name not in OF_THE_MACHINE:
+                monkeypatch.setenv(setting.name, values[setting.name])
+        assert model() == untouched
+
+
+def test_the_configuration_page_names_every_setting_of_the_launcher() -> None:
+    options = (ROOT / "deploy/local/src/jobstream_local/options.py").read_text()
+    named = set(re.findall(r'(?:number|env\.get)\("([A-Z_]+)"', options))
+    assert {"JOBSTREAM_HOME", "API_PORT", "JOB_WORKERS", "MONGO__URI"} <= named
+    text = CONFIGURATION.read_text()
+    assert [name for name in sorted(named) if f"`{name}`" not in text] == []
