@@ -1,27 +1,20 @@
 """Waiting for a condition with a deadline, instead of sleeping and hoping."""
 
 import asyncio
-import inspect
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-async def until(
-    look: Callable[[], Coroutine[Any, Any, T]] | Callable[[], T],
-    *,
-    within: float,
-    what: str,
-    every: float = 0.05,
-) -> T:
+async def until(look: Callable[[], Awaitable[T]], *, within: float, what: str, every: float = 0.05) -> T:
     """Look again and again until it gives something true, and return that.
 
     Parameters
     ----------
     look
-        A function or coroutine function. What it raises as AssertionError counts as "not yet" and, at
+        What it raises as AssertionError counts as "not yet" and, at
         the deadline, says what was still wrong.
     within
         Seconds.
@@ -32,9 +25,7 @@ async def until(
     while True:
         wrong = ""
         try:
-            seen = look()
-            value = await seen if inspect.isawaitable(seen) else seen
-            if value:
+            if value := await look():
                 return value
         except AssertionError as error:
             wrong = f": {error}"
@@ -42,3 +33,12 @@ async def until(
             msg = f"waited {within:g} s in vain for {what}{wrong}"
             raise AssertionError(msg)
         await asyncio.sleep(every)
+
+
+async def until_true(look: Callable[[], bool], *, within: float, what: str, every: float = 0.05) -> None:
+    """Wait as `until` does for what can be seen without asking anybody."""
+
+    async def ask() -> bool:
+        return look()
+
+    await until(ask, within=within, what=what, every=every)

@@ -16,7 +16,7 @@ from job_worker.settings import WorkerSettings
 from job_worker.slots import Slots
 from service_chassis.settings import MongoSettings
 from tests.support.product import Servers
-from tests.support.waiting import until
+from tests.support.waiting import until_true
 
 LEASE = timedelta(seconds=3)
 
@@ -77,7 +77,7 @@ async def test_a_lapsed_lease_is_not_renewed_and_the_worker_goes_on_under_a_new_
     lease.on_lapse = dropped.append
     old = await asyncio.wait_for(lease.held(), 10)
     workers.update_one({"_id": old}, [{"$set": {"alive_until": {"$subtract": ["$$NOW", 1]}}}])
-    await until(lambda: lease.worker_id != old, within=10, what="a new id")
+    await until_true(lambda: lease.worker_id != old, within=10, what="a new id")
     new = await asyncio.wait_for(lease.held(), 10)
     assert dropped == [old]
     assert workers.find_one({"_id": new}) is not None
@@ -86,7 +86,7 @@ async def test_a_lapsed_lease_is_not_renewed_and_the_worker_goes_on_under_a_new_
 async def test_a_worker_whose_document_is_gone_counts_as_dead(lease: Lease, workers: Any) -> None:
     old = await asyncio.wait_for(lease.held(), 10)
     workers.delete_one({"_id": old})
-    await until(lambda: lease.worker_id != old, within=10, what="a new id")
+    await until_true(lambda: lease.worker_id != old, within=10, what="a new id")
 
 
 async def test_a_worker_that_leaves_takes_its_document_with_it(
@@ -101,4 +101,4 @@ async def test_a_worker_knows_how_much_room_the_others_have(lease: Lease, make: 
     await asyncio.wait_for(lease.held(), 10)
     async with make() as other:
         await asyncio.wait_for(other.held(), 10)
-        await until(lambda: lease.free_elsewhere == 7, within=10, what="the room of the other worker")
+        await until_true(lambda: lease.free_elsewhere == 7, within=10, what="the room of the other worker")

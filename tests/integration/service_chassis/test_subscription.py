@@ -1,0 +1,162 @@
+"""Reading and publishing batches on real Kafka: nothing is committed past what failed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from service_chassis.metrics import Metrics
+from service_chassis.offsets import KafkaOffsets
+from service_chassis.publisher import MAX_REQUEST_BYTES, Outgoing, Publisher, PublishError
+from service_chassis.raw_messages import Records
+from service_chassis.settings import KafkaSettings
+from service_chassis.subscription import Subscription
+from tests.support.product import Servers
+from tests.support.waiting import until, until_true
+
+
+@pytest.fixture
+def kafka(servers: Servers) -> KafkaSettings:
+    return KafkaSettings(bootstrap_servers=servers.bootstrap_servers)
+
+
+@pytest.fixture
+async def topic(kafka: KafkaSettings) -> AsyncIterator[str]:
+    name = f"chassis-{uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    await admin.create_topics(
+        [NewTopic(name, 3, 1, topic_configs={"max.message.bytes": str(MAX_REQUEST_BYTES)})]
+    )
+    yield name
+    await admin.delete_topics([name])
+    await admin.close()
+
+
+@pytest.fixture
+async def publisher(kafka: KafkaSettings) -> AsyncIterator[Publisher]:
+    async with Publisher(kafka, client_id="test", metrics=Metrics()) as ready:
+        await asyncio.wait_for(ready.ready(), 20)
+        yield ready
+
+
+class Reader:
+    """A subscription whose batches a test can let fail."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str, group: str) -> None:
+        self.seen: list[bytes] = []
+        self.fail = 0
+        self.subscription = Subscription(
+            kafka, topic=topic, group=group, client_id="test", metrics=Metrics(), depth=2
+        )
+
+        @self.subscription.handles
+        async def on_batch(records: Records) -> None:
+            if self.fail:
+                self.fail -= 1
+                raise ConnectionError("the database is away")
+            self.seen += [record.value or b"" for record in records]
+
+
+Start = Callable[[str], Awaitable[Reader]]
+
+
+@pytest.fixture
+async def start(kafka: KafkaSettings, topic: str) -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def begin(group: str) -> Reader:
+            reader = Reader(kafka, topic, group)
+            await stack.enter_async_context(reader.subscription)
+            await until_true(lambda: reader.subscription.check().ok, within=20, what="partitions")
+            return reader
+
+        yield begin
+
+
+def has_read(reader: Reader, count: int) -> bool:
+    return len(reader.seen) == count
+
+
+def messages(*values: bytes) -> list[Outgoing]:
+    return [Outgoing(b"key", value, []) for value in values]
+
+
+async def test_what_is_published_is_read_once_and_committed(
+    kafka: KafkaSettings, topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("once")
+    await publisher.publish(topic, messages(*(b"%d" % n for n in range(200))))
+    await until_true(lambda: len(reader.seen) == 200, within=20, what="all messages")
+    assert sorted(map(int, reader.seen)) == list(range(200))
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+
+        async def committed() -> bool:
+            return sum((await offsets.committed("once")).values()) == 200
+
+        await until(committed, within=20, what="the commit")
+        assert sum((await offsets.ends(topic)).values()) == 200
+
+
+async def test_a_failing_batch_is_tried_again_and_nothing_is_lost(
+    topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("again")
+    reader.fail = 3
+    for n in range(5):
+        await publisher.publish(topic, messages(b"%d" % n))
+    await until_true(lambda: len(reader.seen) == 5, within=30, what="the batches after their failures")
+    assert sorted(reader.seen) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_a_message_after_a_quiet_time_does_not_wait_for_a_poll(
+    topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("prompt")
+    loop = asyncio.get_running_loop()
+    for n in range(1, 4):
+        await asyncio.sleep(1.1)  # a quiet time, longer than one poll
+        sent = loop.time()
+        await publisher.publish(topic, messages(b"%d" % n))
+        await until_true(partial(has_read, reader, n), within=5, what="the message", every=0.002)
+        assert loop.time() - sent < 0.5
+
+
+async def test_bytes_of_any_kind_arrive_as_they_were_sent(
+    topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("bytes")
+    odd = [b"", b"\xff\xfe", json.dumps("ü").encode(), b"\x00" * 900_000]
+    headers = [("type", b"\xff\xfe"), ("", b"")]
+    await publisher.publish(topic, [Outgoing(b"\xff", value, headers) for value in odd])
+    await until_true(lambda: len(reader.seen) == 4, within=20, what="all messages")
+    assert sorted(reader.seen) == sorted(odd)
+
+
+async def test_a_named_partition_gets_the_whole_batch(
+    kafka: KafkaSettings, topic: str, publisher: Publisher
+) -> None:
+    await publisher.publish(topic, messages(*[b"x"] * 100), partition=2)
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+        assert await offsets.ends(topic) == {TopicPartition(topic, 2): 100}
+
+
+async def test_a_message_that_kafka_refuses_is_an_error_and_not_a_silence(
+    topic: str, publisher: Publisher
+) -> None:
+    with pytest.raises(PublishError):
+        await publisher.publish(topic, messages(b"x" * (MAX_REQUEST_BYTES + 1)))
+
+
+async def test_without_a_broker_publishing_fails_and_nothing_hangs() -> None:
+    nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1")
+    async with asyncio.timeout(15), Publisher(nowhere, client_id="test", metrics=Metrics()) as publisher:
+        with pytest.raises(PublishError):
+            await publisher.publish("anything", messages(b"x"))
+        assert not publisher.check().ok
