@@ -1,6 +1,7 @@
 """The page: built when its sources have changed, with the Node on PATH or one from a wheel."""
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ ROOT: Final = Path(__file__).resolve().parents[4]
 """The repository: this package is installed in place."""
 
 FRONTEND: Final = ROOT / "frontend"
+_STAMP: Final = FRONTEND / "node_modules/.jobstream-built"
 _NODE_NEEDED: Final = 20
 
 
@@ -33,21 +35,27 @@ def dist() -> Path:
     return FRONTEND / "dist"
 
 
-def build(log: Path) -> bool:
-    """Build the page unless it is built from just these sources; False when there was nothing to do.
+def is_built() -> bool:
+    """Whether the built page is one of just these sources."""
+    return _STAMP.exists() and _STAMP.read_text() == _digest() and (dist() / "index.html").exists()
+
+
+def build(log: Path) -> None:
+    """Build the page; of several launchers at once, one does it.
 
     Raises
     ------
     PageError
         npm failed; the end of its output is in the message.
     """
-    stamp, want = FRONTEND / "node_modules/.jobstream-built", _digest()
-    if stamp.exists() and stamp.read_text() == want and (dist() / "index.html").exists():
-        return False
     install(log)
-    npm("run", "build", log=log)
-    stamp.write_text(want)
-    return True
+    with (FRONTEND / "node_modules/.jobstream-lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if is_built():
+            return
+        sources = _digest()
+        npm("run", "build", log=log)
+        _STAMP.write_text(sources)
 
 
 def install(log: Path | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-QUERY: Final = "mountains"
+JOB: Final = {"task": "image.search", "payload": {"query": "mountains", "count": 3}}
 
 
 class SampleError(RuntimeError):
@@ -28,9 +28,7 @@ def run(
     try:
         with httpx.Client(base_url=api_url, timeout=timeout, trust_env=False, headers=headers) as client:
             began = time.monotonic()
-            answer = client.post(
-                "/jobs", json={"task": "image.search", "payload": {"query": QUERY, "count": 3}}
-            )
+            answer = client.post("/jobs", json=JOB)
             if answer.status_code in {401, 403}:
                 say("no sample job: the api asks for a key")
                 return
@@ -38,9 +36,7 @@ def run(
                 msg = f"POST /jobs answered {answer.status_code}: {answer.text[:300]}"
                 raise SampleError(msg)
             job = answer.json()
-            say(
-                f'POST /jobs {{"task": "image.search", "payload": {{"query": "{QUERY}"}}}} → 202, job {job["id"]}'
-            )
+            say(f"POST /jobs {json.dumps(JOB)} → 202, job {job['id']}")
             for view in _views(client, job["id"]):
                 job = view
                 say(f"  {time.monotonic() - began:5.2f} s  v{job['version']}  {job['state']}")

@@ -67,7 +67,6 @@ class _Launcher:
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(sig, self._on_signal)
         self._work = asyncio.create_task(self._start())
-        code = 0
         try:
             await self._work
             await self._keep()
@@ -75,9 +74,10 @@ class _Launcher:
             say("interrupted")
         except Failure as error:
             print(f"\n{error}\n", file=sys.stderr, flush=True)
-            code = 1
-        await self._end()
-        return code
+            return 1
+        finally:
+            await self._end()
+        return 0
 
     def _on_signal(self) -> None:
         if self._told.is_set():
@@ -110,12 +110,13 @@ class _Launcher:
         self._addresses(print)
 
     def _build(self) -> None:
-        log = self._home.path / "logs/page.log"
+        if page.is_built():
+            return
         began = time.monotonic()
-        say("building the page, unless it is built already")
+        say("building the page (its sources are new)")
         try:
-            if page.build(log):
-                say(f"page built ({time.monotonic() - began:.1f} s)")
+            page.build(self._home.path / "logs/page.log")
+            say(f"page built ({time.monotonic() - began:.1f} s)")
         except page.PageError as error:
             say(f"without a page: {error}")
 
