@@ -1,5 +1,6 @@
 """The first thing a person sees: one sample job, from submission to result, as it happens."""
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def run(
                 raise SampleError(msg)
             job = answer.json()
             say(f"POST /jobs {json.dumps(JOB)} → 202, job {job['id']}")
-            for view in _views(client, job["id"]):
+            for view in itertools.chain([job], _views(client, job["id"], since=job["version"])):
                 job = view
                 say(f"  {time.monotonic() - began:5.2f} s  v{job['version']}  {job['state']}")
             result = client.get(f"/jobs/{job['id']}/result").json() if job["state"] == "succeeded" else None
@@ -50,9 +51,8 @@ def run(
     say(f"  {_summary(result)}")
 
 
-def _views(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
-    """Each view of the job, until the stream says `end`."""
-    seen: tuple[int, str] | None = None
+def _views(client: httpx.Client, job_id: str, *, since: int) -> Iterator[dict[str, Any]]:
+    """Each newer version of the job, until the stream says `end`."""
     with client.stream("GET", f"/jobs/{job_id}/events", headers={"accept": "text/event-stream"}) as stream:
         stream.raise_for_status()
         event, data = "", ""
@@ -66,8 +66,8 @@ def _views(client: httpx.Client, job_id: str) -> Iterator[dict[str, Any]]:
                     return
                 if event == "job":
                     view: dict[str, Any] = json.loads(data)
-                    if (mark := (view["version"], view["state"])) != seen:
-                        seen = mark
+                    if view["version"] > since:
+                        since = view["version"]
                         yield view
                 event, data = "", ""
     msg = "the stream closed before the end"
