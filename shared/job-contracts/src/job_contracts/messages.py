@@ -36,17 +36,17 @@ class UnreadableError(ValueError):
 class ErrorInfo(Struct, frozen=True, kw_only=True):
     """What went wrong, safe to show to the owner of the job."""
 
-    type: str
-    message: str
+    type: Annotated[str, Meta(description="Name of the class of error, to group by")]
+    message: Annotated[str, Meta(description="What happened, for a person")]
 
 
 class Origin(Struct, frozen=True, kw_only=True):
     """Where in Kafka a message stood."""
 
-    topic: str
-    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    timestamp: Annotated[datetime, Meta(tz=True)]
+    topic: Annotated[str, Meta(description="Name of the topic")]
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Number of the partition")]
+    offset: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Place in the partition")]
+    timestamp: Annotated[datetime, Meta(tz=True, description="When it was sent, by the sender's clock")]
 
 
 class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.requested.v1"):
