@@ -23,10 +23,10 @@ from job_contracts.topics import Topic
 SAMPLES: Final = Path(__file__).parent / "samples"
 SCHEMAS: Final = Path(__file__).parent / "schemas"
 
-TYPES: Final[Mapping[str, type[Message]]] = {
+TYPES: Final[Mapping[str, Any]] = {
     str(message.__struct_config__.tag): message for messages in PUBLISHED.values() for message in messages
 }
-"""Every message by the type it has on the wire."""
+"""Every message class by the type it has on the wire."""
 
 _BY_TOPIC: Final[Mapping[Topic, Callable[[bytes | None], Message]]] = {
     Topic.JOBS: read_requested,
@@ -43,7 +43,7 @@ READERS: Final = {
 """How each type is read where it stands."""
 
 
-def schema(message: type[Message]) -> dict[str, Any]:
+def schema(message: Any) -> dict[str, Any]:
     """The JSON Schema of a message on the wire."""
     return msgspec.json.schema(message)
 
