@@ -84,10 +84,6 @@ class Catalogue:
             await self._look_again()
         return [self._entries[name].view for name in sorted(self._entries)]
 
-    def known(self, name: object) -> CatalogueEntry | None:
-        """Return the task if there is one of this name now."""
-        return self._entries.get(name) if isinstance(name, str) else None
-
     async def task(self, name: str) -> CatalogueEntry:
         """Return the task of this name, after another look if it is not known yet.
 

@@ -50,25 +50,34 @@ class Stats(Struct, frozen=True, kw_only=True):
 class Cached(Generic[T]):
     """One computation at a time, its answer kept for a while: the longer it took, the longer."""
 
-    def __init__(self, compute: Callable[[], Awaitable[T]], *, fresh: timedelta = _FRESH) -> None:
+    def __init__(
+        self,
+        compute: Callable[[], Awaitable[T]],
+        *,
+        fresh: timedelta = _FRESH,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._compute = compute
         self._fresh = fresh.total_seconds()
+        self._clock = clock
         self._until = 0.0
         self._task: asyncio.Task[T] | None = None
 
     async def get(self) -> T:
         """Return the answer; all who ask meanwhile share one computation."""
-        if self._task is None or (self._task.done() and time.monotonic() >= self._until):
+        if self._task is None or (self._task.done() and self._clock() >= self._until):
             self._task = asyncio.create_task(self._run())
+            # Nobody may be left to hear of a failure when it comes.
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._task)
 
     async def _run(self) -> T:
-        start = time.monotonic()
-        try:
-            return await self._compute()
-        finally:
-            end = time.monotonic()
-            self._until = end + max(self._fresh, _COST_SHARE * (end - start))
+        start = self._clock()
+        self._until = start + self._fresh
+        answer = await self._compute()
+        end = self._clock()
+        self._until = end + max(self._fresh, _COST_SHARE * (end - start))
+        return answer
 
 
 class Statistics:

@@ -124,7 +124,7 @@ class Submissions:
     async def _judge(self, raw: bytes, owner: str, key: str | None, traceparent: str | None) -> Draft:
         form, document, errors = self._reader.read(raw)
         if form is None:
-            raise invalid(errors + self._further_errors(document))
+            raise invalid(errors + await self._further_errors(document))
         if form.run_at is not UNSET and (wrong := self._wrong_time(form)):
             raise invalid([wrong])
         task = await self._catalogue.task(form.task)
@@ -141,12 +141,14 @@ class Submissions:
             traceparent=traceparent,
         )
 
-    def _further_errors(self, document: Any) -> list[FieldError]:
+    async def _further_errors(self, document: Any) -> list[FieldError]:
         """Look for what is wrong beside the form itself, so that a client sees all of it at once."""
-        if not isinstance(document, dict):
+        if not isinstance(document, dict) or not isinstance(name := document.get("task"), str):
             return []
-        entry = self._catalogue.known(document.get("task"))
-        return entry.errors(document.get("payload", {})) if entry else []
+        try:
+            return (await self._catalogue.task(name)).errors(document.get("payload", {}))
+        except Problem as unknown:
+            return unknown.errors if name else []
 
     def _wrong_time(self, form: Submission) -> FieldError | None:
         if form.delay is not UNSET:

@@ -1,0 +1,139 @@
+"""What the api's use cases stand on, in memory."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo.errors import AutoReconnect
+
+from job_contracts.record import GuardedMove
+
+Record = Mapping[str, Any]
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, 123456, UTC)
+
+SEARCH = {
+    "type": "object",
+    "properties": {
+        "query": {"type": "string", "minLength": 1},
+        "count": {"type": "integer", "minimum": 1, "maximum": 30},
+    },
+    "required": ["query"],
+    "additionalProperties": False,
+}
+
+
+def task_doc(name: str, schema: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    """Return a task as a worker stores it."""
+    return {
+        "_id": name,
+        "description": f"Does {name}.",
+        "payload_schema": json.dumps({"type": "object"} if schema is None else schema),
+        "result_schema": "{}",
+        "options": {"max_attempts": 5, "timeout": 60.0, **options},
+    }
+
+
+def record(job_id: str = "0198c0de-0000-7000-8000-000000000001", **fields: Any) -> dict[str, Any]:
+    """Return a stored job."""
+    return {
+        "_id": job_id,
+        "owner": "default",
+        "task": "noop",
+        "payload": "{}",
+        "state": "pending",
+        "version": 1,
+        "revision": 0,
+        "failures": 0,
+        "max_attempts": 5,
+        "timeout": 60.0,
+        "redrives": 0,
+        "created_at": NOW,
+        "updated_at": NOW,
+        **fields,
+    }
+
+
+class FakeTasks:
+    """A catalogue that can grow."""
+
+    def __init__(self, *docs: dict[str, Any]) -> None:
+        self.docs = list(docs)
+        self.reads = 0
+        self.is_away = False
+
+    async def tasks(self) -> Sequence[Record]:
+        self.reads += 1
+        if self.is_away:
+            raise AutoReconnect("away")
+        return self.docs
+
+
+class FakeStore:
+    """Keeps jobs by idempotency key; can be slow, stuck or away."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[dict[str, Any]]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.is_away = False
+        self.keyed: dict[tuple[str, str], Record] = {}
+        self.looks = 0
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        return [record for group in self.groups for record in group]
+
+    async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
+        await self.open.wait()
+        if self.is_away:
+            raise AutoReconnect("away")
+        lost, kept = set(), []
+        for i, new in enumerate(records):
+            if (held := new.get("idempotency")) is not None:
+                name = (new["owner"], held["key"])
+                if name in self.keyed:
+                    lost.add(i)
+                    continue
+                self.keyed[name] = new
+            kept.append(new)
+        self.groups.append(kept)
+        return lost
+
+    async def by_idempotency_keys(
+        self, keys: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], tuple[Record, bytes | None]]:
+        self.looks += 1
+        return {key: (self.keyed[key], None) for key in keys if key in self.keyed}
+
+
+class FakeAnnouncer:
+    """Remembers what was announced."""
+
+    def __init__(self) -> None:
+        self.told: list[Record] = []
+
+    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
+        self.told += [record for record, _ in records]
+
+
+class ScriptedMoves:
+    """Answers moves by a script of records or None; `current` is what a look finds."""
+
+    def __init__(self, *answers: Record | None, current: Record | None = None) -> None:
+        self.answers = list(answers)
+        self.current = current
+        self.moves: list[GuardedMove] = []
+        self.removed = False
+
+    async def move(self, move: GuardedMove) -> Record | None:
+        self.moves.append(move)
+        return self.answers.pop(0) if self.answers else None
+
+    async def job(self, job_id: str, *, owner: str) -> Record | None:
+        return self.current
+
+    async def remove(self, job_id: str, *, owner: str, states: Sequence[str]) -> bool:
+        return self.removed

@@ -1,0 +1,152 @@
+"""What is told to Kafka behind the answers, and what becomes of it while Kafka is away."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.backlog import Backlog
+from api.publisher import KafkaAnnouncer
+from job_contracts.messages import read_event, read_requested
+from job_contracts.record import GuardedMove
+from job_contracts.topics import Topic
+from job_contracts.views import encode_view, job_view
+from service_chassis.metrics import Metrics
+from service_chassis.publisher import Outgoing, PublishError
+from tests.unit.api.fakes import record
+
+WAKE = datetime(2026, 5, 1, 12, 0, 5, tzinfo=UTC)
+
+
+class FakePublisher:
+    def __init__(self) -> None:
+        self.batches: list[tuple[str, list[Outgoing]]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.is_away = False
+
+    async def publish(self, topic: str, messages: Sequence[Outgoing]) -> None:
+        await self.open.wait()
+        if self.is_away:
+            raise PublishError("away")
+        self.batches.append((topic, list(messages)))
+
+    def sizes(self, topic: str) -> list[int]:
+        return [len(messages) for name, messages in self.batches if name == topic]
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def acknowledged(self, records: Sequence[Any]) -> None:
+        self.ids += [r["_id"] for r in records]
+
+
+class Rig:
+    def __init__(self, buffer: int = 100) -> None:
+        self.publisher, self.heard, self.metrics = FakePublisher(), Heard(), Metrics()
+        self.announcer = KafkaAnnouncer(
+            self.publisher,  # type: ignore[arg-type]
+            buffer=buffer,
+            acknowledged=self.heard,
+            metrics=self.metrics,
+        )
+
+    def store(self, *records: dict[str, Any]) -> None:
+        self.announcer.stored([(r, encode_view(job_view(r))) for r in records])
+
+    def dropped(self, topic: str) -> float:
+        name = "announcements_dropped_total"
+        return self.metrics.registry.get_sample_value(name, {"topic": topic}) or 0.0
+
+
+def _jobs(count: int, **fields: Any) -> list[dict[str, Any]]:
+    return [record(f"0198c0de-0000-7000-8000-{n:012}", wake_at=WAKE, **fields) for n in range(count)]
+
+
+async def test_a_new_job_is_requested_and_shown() -> None:
+    rig = Rig()
+    async with rig.announcer:
+        rig.store(*_jobs(1))
+    (request,) = [m for topic, ms in rig.publisher.batches if topic == Topic.JOBS for m in ms]
+    (event,) = [m for topic, ms in rig.publisher.batches if topic == Topic.JOB_EVENTS for m in ms]
+    assert read_requested(request.value).version == read_event(event.value).version == 1
+    assert request.key == event.key == _jobs(1)[0]["_id"].encode()
+    assert dict(event.headers)["state"] == b"pending"
+
+
+async def test_a_job_for_later_is_shown_alone() -> None:
+    rig = Rig()
+    async with rig.announcer:
+        rig.store(*_jobs(1, state="waiting", reason="scheduled"))
+    assert (rig.publisher.sizes(Topic.JOBS), rig.publisher.sizes(Topic.JOB_EVENTS)) == ([], [1])
+    assert rig.heard.ids == []
+
+
+async def test_what_comes_while_one_publish_is_under_way_shares_the_next() -> None:
+    rig = Rig()
+    rig.publisher.open.clear()
+    async with rig.announcer:
+        rig.store(*_jobs(1))
+        await asyncio.sleep(0)
+        for job in _jobs(30):
+            rig.store(job)
+        rig.publisher.open.set()
+    assert rig.publisher.sizes(Topic.JOBS) == [1, 30]
+    assert len(rig.heard.ids) == 31
+
+
+async def test_what_kafka_does_not_take_is_counted_and_forgotten() -> None:
+    rig = Rig()
+    rig.publisher.is_away = True
+    async with rig.announcer:
+        rig.store(*_jobs(3))
+    assert (rig.dropped(Topic.JOBS), rig.dropped(Topic.JOB_EVENTS)) == (3, 3)
+    assert rig.heard.ids == []
+
+
+async def test_the_buffer_is_bounded() -> None:
+    rig = Rig(buffer=10)
+    rig.publisher.open.clear()
+    async with rig.announcer:
+        rig.store(*_jobs(25))
+        rig.publisher.open.set()
+    assert rig.dropped(Topic.JOBS) == 15
+    assert len(rig.heard.ids) == 10
+
+
+class FakeBacklogStore:
+    def __init__(self, waiting: list[tuple[str, int, datetime]]) -> None:
+        self.waiting = waiting
+        self.asked: list[tuple[datetime, datetime]] = []
+        self.moves: list[GuardedMove] = []
+
+    async def still_pending(self, low: datetime, high: datetime) -> Sequence[tuple[str, int, datetime]]:
+        self.asked.append((low, high))
+        return self.waiting
+
+    async def apply(self, moves: Sequence[GuardedMove]) -> None:
+        self.moves += moves
+
+
+async def test_acknowledged_jobs_that_still_wait_are_looked_after_later() -> None:
+    later = WAKE + timedelta(seconds=1)
+    store = FakeBacklogStore([("a", 1, WAKE), ("b", 1, WAKE), ("c", 4, later), ("unknown", 1, WAKE)])
+    backlog = Backlog(store=store)
+    known = [("a", 1, WAKE), ("b", 1, WAKE), ("c", 4, later), ("done", 1, WAKE)]
+    backlog.acknowledged([{"_id": i, "version": v, "wake_at": w} for i, v, w in known])
+    await backlog.look()
+    assert store.asked == [(WAKE, later)]
+    moved = Counter(
+        (i, m.filter["version"], m.filter["wake_at"]) for m in store.moves for i in m.filter["_id"]["$in"]
+    )
+    assert moved == Counter([("a", 1, WAKE), ("b", 1, WAKE), ("c", 4, later)])
+    assert len(store.moves) == 2
+
+
+async def test_an_idle_backlog_asks_nothing() -> None:
+    store = FakeBacklogStore([])
+    await Backlog(store=store).look()
+    assert store.asked == []

@@ -1,0 +1,98 @@
+"""What is read from `job-events`, what is skipped, and what is dropped."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from api.fanout import Filters, Hub, Mailbox
+from api.receiving import Finished, Receiving
+from job_contracts.messages import JobChanged, encode, headers_of
+from job_contracts.topics import Topic
+from service_chassis.metrics import Metrics
+from tests.unit.api.events import JOB, changed
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.hub, self.metrics, self.finished = Hub(), Metrics(), Finished(clock=lambda: 100.0)
+        self.receiving = Receiving(hub=self.hub, finished=self.finished, dropped=self.metrics.dropped)
+
+    def follow(self) -> Mailbox:
+        box = Mailbox(room=9)
+        self.hub.follow("default", Filters(), box)
+        return box
+
+    def dropped(self, reason: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value(
+                "messages_dropped_total", {"topic": Topic.JOB_EVENTS, "reason": reason}
+            )
+            or 0.0
+        )
+
+
+def _record(message: JobChanged, state: str = "running", **changes: Any) -> Any:
+    fields = {
+        "key": message.job_id.encode(),
+        "value": encode(message),
+        "headers": headers_of(message, state=state),
+        **changes,
+    }
+    return SimpleNamespace(**fields)
+
+
+def test_what_nobody_wants_is_not_even_decoded() -> None:
+    rig = Rig()
+    rig.receiving.take([_record(changed(1, 1), value=b"not looked at")])
+    assert rig.dropped("unreadable") == 0
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"noise", b'{"type":"job.changed.v1"}', b"\xff", b'{"type":"job.changed.v9"}']
+)
+def test_noise_is_dropped_and_counted(value: bytes | None) -> None:
+    rig = Rig()
+    box = rig.follow()
+    rig.receiving.take([_record(changed(1, 1), value=value), _record(changed(2, 1))])
+    assert rig.dropped("unreadable") == 1
+    assert [event.job_id for event in box.take()] == [JOB.format(2)]
+
+
+@pytest.mark.parametrize("job", [b"5", b'{"id":1}', b'"x"', b'{"task":"a","state":"b"}'])
+def test_an_event_without_a_view_in_it_is_noise(job: bytes) -> None:
+    rig = Rig()
+    box = rig.follow()
+    value = encode(changed(1, 1)).replace(bytes(changed(1, 1).job), job)
+    rig.receiving.take([_record(changed(1, 1), value=value)])
+    assert (rig.dropped("unreadable"), box.is_empty) == (1, True)
+
+
+@pytest.mark.parametrize("headers", [[], [("owner", b"\xff\xfe")], [("state", None), ("owner", None)]])
+def test_headers_that_make_no_sense_are_ignored_and_the_body_counts(headers: Any) -> None:
+    rig = Rig()
+    box = rig.follow()
+    rig.receiving.take([_record(changed(1, 1), headers=headers, key=None)])
+    assert len(box.take()) == 1
+
+
+def test_what_is_older_than_what_was_sent_is_counted_and_dropped() -> None:
+    rig = Rig()
+    rig.follow()
+    rig.receiving.take([_record(changed(1, 2)), _record(changed(1, 1)), _record(changed(1, 2))])
+    assert rig.dropped("stale_version") == 2
+
+
+def test_ends_are_counted_for_a_minute_whoever_listens() -> None:
+    now = [100.0]
+    finished = Finished(clock=lambda: now[0])
+    receiving = Receiving(hub=Hub(), finished=finished, dropped=Metrics().dropped)
+    ends = [_record(changed(n, 3, "succeeded"), "succeeded") for n in range(5)]
+    receiving.take([*ends, _record(changed(7, 2))])
+    now[0] = 130.0
+    receiving.take(ends[:2])
+    assert finished.last_minute() == 7
+    now[0] = 165.0
+    assert finished.last_minute() == 2
+    now[0] = 500.0
+    assert finished.last_minute() == 0

@@ -1,0 +1,304 @@
+"""What a submission must be, and how many share one insert."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect
+
+from api.catalogue import Catalogue
+from api.problems import Problem
+from api.submission import Accepted, Submissions
+from tests.unit.api.fakes import NOW, SEARCH, FakeAnnouncer, FakeStore, FakeTasks, task_doc
+
+DEEP = b"[" * 65 + b"]" * 65
+DEEP_ENOUGH = b"[" * 63 + b"]" * 63
+
+
+class Rig:
+    def __init__(self, patience: float = 2) -> None:
+        self.tasks = FakeTasks(
+            task_doc("noop"),
+            task_doc("image.search", SEARCH, max_attempts=3, timeout=20),
+            task_doc("any", {}),
+        )
+        self.store, self.announcer = FakeStore(), FakeAnnouncer()
+        self.submissions = Submissions(
+            catalogue=Catalogue(store=self.tasks),
+            store=self.store,
+            announcer=self.announcer,
+            now=lambda: NOW,
+            patience=timedelta(seconds=patience),
+        )
+
+    async def post(self, body: Any, key: str | None = None) -> Accepted:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.submissions.accept(raw, owner="default", key=key)
+
+    async def waiting(self, count: int) -> None:
+        """Let the others run until so many wait behind the insert that is under way."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(self.submissions._group) == count
+
+    async def refused(self, body: Any, key: str | None = None) -> Problem:
+        with pytest.raises(Problem) as caught:
+            await self.post(body, key)
+        return caught.value
+
+
+def _job(**fields: Any) -> dict[str, Any]:
+    return {"task": "noop", **fields}
+
+
+def _payload(text: bytes) -> bytes:
+    return b'{"task":"any","payload":' + text + b"}"
+
+
+BAD = [
+    # body, status, pointers that must be named
+    (b"", 400, []),
+    (b"   ", 400, []),
+    (b'{"task":"noop"', 400, []),
+    (b'{"task":"noop"}x', 400, []),
+    (b"{'task':'noop'}", 400, []),
+    (b'\xef\xbb\xbf{"task":"noop"}', 400, []),
+    (b'{"task":"\xff"}', 400, []),
+    (_payload(b'"\xff"'), 400, []),
+    (_payload(b'"a\nb"'), 400, []),
+    (_payload(b"[1,]"), 400, []),
+    (_payload(b"01"), 400, []),
+    (b'"' + b'\\"' * 30_000, 400, []),
+    (b"[]", 422, [""]),
+    (b'"noop"', 422, [""]),
+    (b"null", 422, [""]),
+    ({}, 422, ["/task"]),
+    ({"task": None}, 422, ["/task"]),
+    ({"task": 5}, 422, ["/task"]),
+    ({"task": ""}, 422, ["/task"]),
+    ({"task": "nope"}, 422, ["/task"]),
+    (_job(payload=[]), 422, ["/payload"]),
+    (_job(colour="red"), 422, ["/colour"]),
+    (_job(unique_key="a"), 422, ["/unique_key"]),
+    (_job(expires_in=5), 422, ["/expires_in"]),
+    (_job(priority="low"), 422, ["/priority"]),
+    (_job(delay=-1), 422, ["/delay"]),
+    (_job(delay="5"), 422, ["/delay"]),
+    (_job(delay=None), 422, ["/delay"]),
+    (_job(delay=366 * 86_400 + 1), 422, ["/delay"]),
+    (_job(run_at="tomorrow"), 422, ["/run_at"]),
+    (_job(run_at="2026-05-01T12:00:00"), 422, ["/run_at"]),
+    (_job(run_at="2027-06-01T12:00:00Z"), 422, ["/run_at"]),
+    (_job(run_at="0001-01-01T00:00:00+14:00"), 422, ["/run_at"]),
+    (_job(run_at="2026-05-01T12:00:00Z", delay=1), 422, ["/run_at"]),
+    (_job(max_attempts=0), 422, ["/max_attempts"]),
+    (_job(max_attempts=101), 422, ["/max_attempts"]),
+    (_job(max_attempts=2.5), 422, ["/max_attempts"]),
+    (_job(max_attempts=3.0), 422, ["/max_attempts"]),
+    (_job(max_attempts=True), 422, ["/max_attempts"]),
+    (_job(timeout=0), 422, ["/timeout"]),
+    (_job(timeout=86_401), 422, ["/timeout"]),
+    (_job(tags="a"), 422, ["/tags"]),
+    (_job(tags=["a"] * 17), 422, ["/tags"]),
+    (_job(tags=["a", "", 5, "x" * 65]), 422, ["/tags/1", "/tags/2", "/tags/3"]),
+    ({"task": "image.search", "payload": {}}, 422, ["/payload/query"]),
+    ({"task": "image.search", "payload": {"query": 5, "a/b": 1}}, 422, ["/payload/query", "/payload/a~1b"]),
+    ({"task": "image.search", "payload": {}, "delay": -1, "x": 1}, 422, ["/delay", "/x", "/payload/query"]),
+    (_payload(b"NaN"), 422, ["/payload"]),
+    (_payload(b'{"a":[1,-Infinity]}'), 422, ["/payload/a/1"]),
+    (b'{"task":"noop","delay":Infinity}', 422, ["/delay"]),
+    (b'{"task":"noop","delay":1e999}', 422, ["/delay"]),
+    (_payload(b'{"a":1e999}'), 422, ["/payload/a"]),
+    (_payload(b"1" * 400), 422, ["/payload"]),
+    (_payload(rb'{"a":"\ud800"}'), 422, ["/payload/a"]),
+    (_payload(rb'{"a":"\udc00\ud800"}'), 422, ["/payload/a"]),
+    (_payload(rb'{"\ud800":1}'), 422, [r"/payload/\ud800"]),
+    (_payload(rb'["\u0000"]'), 422, ["/payload/0"]),
+    (rb'{"task":"noop","tags":["a\u0000"]}', 422, ["/tags/0"]),
+    (_payload(DEEP), 422, ["/payload" + "/0" * 63]),
+    (b"[" * 60_000, 422, ["/0" * 64]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "status", "pointers"), BAD, ids=lambda value: str(value)[:60])
+async def test_what_does_not_fit_is_refused_and_every_field_is_named(
+    body: Any, status: int, pointers: list[str]
+) -> None:
+    rig = Rig()
+    problem = await rig.refused(body)
+    assert problem.kind.status == status
+    assert {error.pointer for error in problem.errors} == set(pointers), problem.errors
+    assert json.loads(problem.body("/jobs"))["status"] == status
+    assert not rig.store.groups
+
+
+GOOD = [
+    _job(),
+    _job(payload={"a": 2**70, "b": 1.5e308, "c": "\U0001f600"}),
+    _payload(rb'"\ud83d\ude00 \\u0000"'),
+    _payload(DEEP_ENOUGH),
+    _job(delay=0, max_attempts=1, timeout=0.1, tags=["a"]),
+    _job(delay=366 * 86_400, max_attempts=100, timeout=86_400, tags=["x" * 64] * 16),
+    _job(run_at="2026-05-01T14:00:00+02:00"),
+    {"task": "image.search", "payload": {"query": "$where", "count": 30}},
+]
+
+
+@pytest.mark.parametrize("body", GOOD, ids=lambda value: str(value)[:60])
+async def test_what_fits_is_taken(body: Any) -> None:
+    assert (await Rig().post(body)).is_new
+
+
+async def test_a_payload_is_kept_as_its_own_text_without_the_space_between() -> None:
+    rig = Rig()
+    await rig.post(b'{"task": "any", "payload": {"b": 1.50,\r\n "a": 1e2, "a": 18446744073709551616}}')
+    assert rig.store.jobs[0]["payload"] == '{"b":1.50,"a":1e2,"a":18446744073709551616}'
+
+
+async def test_what_a_submission_leaves_out_comes_from_the_task() -> None:
+    rig = Rig()
+    await rig.post({"task": "image.search", "payload": {"query": "sea"}})
+    await rig.post({"task": "image.search", "payload": {"query": "sea"}, "max_attempts": 9, "timeout": 7})
+    first, second = rig.store.jobs
+    assert (first["max_attempts"], first["timeout"]) == (3, 20)
+    assert (second["max_attempts"], second["timeout"]) == (9, 7)
+
+
+async def test_absent_fields_are_absent_and_never_null() -> None:
+    rig = Rig()
+    await rig.post(_job())
+    assert None not in rig.store.jobs[0].values()
+    assert not {"tags", "batch", "unique_key", "idempotency", "reason"} & rig.store.jobs[0].keys()
+
+
+async def test_an_unknown_task_names_the_nearest_ones() -> None:
+    problem = await Rig().refused({"task": "image-serch"})
+    assert problem.kind.slug == "unknown-task"
+    assert "image.search" in problem.detail
+
+
+async def test_a_task_that_has_just_come_is_found_by_another_look() -> None:
+    rig = Rig()
+    await rig.post(_job())
+    rig.tasks.docs.append(task_doc("new"))
+    await asyncio.sleep(0.3)  # looks for unknown tasks are rationed
+    assert (await rig.post({"task": "new"})).is_new
+
+
+async def test_asking_for_nonsense_again_and_again_is_no_load_on_the_database() -> None:
+    rig = Rig()
+    for _ in range(50):
+        await rig.refused({"task": "nope"})
+    assert rig.tasks.reads <= 2
+
+
+async def test_times_are_what_is_stored_to_the_millisecond() -> None:
+    rig = Rig()
+    await rig.post(_job())
+    job = rig.store.jobs[0]
+    assert job["created_at"].microsecond == 123_000
+    assert job["created_at"] + timedelta(seconds=5) <= job["wake_at"] <= NOW + timedelta(seconds=5.3)
+    assert job["wake_at"].microsecond % 1_000 == 0
+
+
+async def test_a_job_for_later_waits_and_is_announced_without_asking_a_worker() -> None:
+    rig = Rig()
+    accepted = await rig.post(_job(delay=2.5))
+    job = rig.store.jobs[0]
+    assert (job["state"], job["reason"]) == ("waiting", "scheduled")
+    assert job["wake_at"] == job["created_at"] + timedelta(seconds=2.5)
+    assert json.loads(accepted.view)["wake_at"] is not None
+    assert [told["_id"] for told in rig.announcer.told] == [accepted.job_id]
+
+
+async def test_a_run_at_that_has_passed_means_now() -> None:
+    rig = Rig()
+    await rig.post(_job(run_at="2026-05-01T11:00:00Z"))
+    assert rig.store.jobs[0]["state"] == "pending"
+
+
+async def test_posts_that_come_while_one_insert_is_under_way_share_the_next() -> None:
+    rig = Rig()
+    await rig.post(_job())
+    rig.store.open.clear()
+    posts = [asyncio.create_task(rig.post(_job()))]
+    await rig.waiting(0)
+    posts += [asyncio.create_task(rig.post(_job())) for _ in range(39)]
+    await rig.waiting(39)
+    rig.store.open.set()
+    accepted = await asyncio.gather(*posts)
+    assert [len(group) for group in rig.store.groups] == [1, 1, 39]
+    assert len({answer.job_id for answer in accepted}) == 40
+    assert len({job["wake_at"] for job in rig.store.groups[-1]}) == 1
+
+
+async def test_a_repeated_key_answers_with_the_first_job() -> None:
+    rig = Rig()
+    first = await rig.post(_job(), key="k")
+    again = await rig.post(_job(), key="k")
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.job_id == first.job_id
+    assert len(rig.announcer.told) == 1
+
+
+async def test_a_key_with_another_body_is_refused() -> None:
+    rig = Rig()
+    await rig.post(_job(), key="k")
+    problem = await rig.refused(_job(delay=1), key="k")
+    assert (problem.kind.slug, problem.kind.status) == ("idempotency-key-reused", 422)
+
+
+async def test_of_equal_keys_in_one_group_the_first_wins() -> None:
+    rig = Rig()
+    rig.store.open.clear()
+    blocker = asyncio.create_task(rig.post(_job()))
+    await rig.waiting(0)
+    posts = [asyncio.create_task(rig.post(_job(), key="k")) for _ in range(3)]
+    other = asyncio.create_task(rig.refused(_job(delay=1), key="k"))
+    await rig.waiting(4)
+    rig.store.open.set()
+    answers = await asyncio.gather(*posts)
+    assert (await other).kind.slug == "idempotency-key-reused"
+    assert [answer.is_new for answer in answers] == [True, False, False]
+    assert len({answer.job_id for answer in answers}) == 1
+    assert rig.store.looks == 1
+    assert (await blocker).is_new
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+async def test_a_key_must_have_a_sensible_length(key: str) -> None:
+    assert (await Rig().refused(_job(), key=key)).kind.status == 422
+
+
+async def test_a_database_that_is_away_is_told_to_everybody_in_the_group() -> None:
+    rig = Rig()
+    await rig.post(_job())
+    rig.store.is_away = True
+    posts = [asyncio.create_task(rig.post(_job())) for _ in range(5)]
+    for outcome in await asyncio.gather(*posts, return_exceptions=True):
+        assert isinstance(outcome, AutoReconnect)
+    rig.store.is_away = False
+    assert (await rig.post(_job())).is_new
+
+
+async def test_nobody_waits_behind_a_stuck_group_and_a_later_one_recovers_by_itself() -> None:
+    rig = Rig(patience=0.1)
+    await rig.post(_job())
+    rig.store.open.clear()
+    posts = [asyncio.create_task(rig.refused(_job())) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    posts += [asyncio.create_task(rig.refused(_job())) for _ in range(3)]
+    async with asyncio.timeout(0.5):
+        problems = await asyncio.gather(*posts)
+    assert {(p.kind.status, p.headers["retry-after"]) for p in problems} == {(503, "2")}
+    rig.store.open.set()
+    assert (await rig.post(_job())).is_new
+
+
+async def test_without_a_catalogue_nothing_can_be_judged_yet() -> None:
+    rig = Rig()
+    rig.tasks.is_away = True
+    with pytest.raises(AutoReconnect):
+        await rig.post(_job())
