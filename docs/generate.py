@@ -72,9 +72,10 @@ def messages() -> Iterator[str]:
     """The lines of docs/messages.md."""
     yield from ("# What the services say to each other", "", NOTICE, "")
     yield from _filled(
-        "Messages are JSON, one to a Kafka record, keyed by the id of the job (what was rejected has no key). `type` holds the version of the "
-        "message: within a version only optional fields are added, and readers ignore what they do not know. The "
-        "schemas are in `tests/contract/schemas`, and every sample in `tests/contract/samples` must stay readable."
+        "Messages are JSON, one to a Kafka record, keyed by the id of the job (what was rejected has no key). "
+        "`type` holds the version of the message: within a version only optional fields are added, and readers "
+        "ignore what they do not know. The schemas are in `tests/contract/schemas`, and every sample in "
+        "`tests/contract/samples` must stay readable."
     )
     yield from ("", "## Topics", "")
     yield from _table(
