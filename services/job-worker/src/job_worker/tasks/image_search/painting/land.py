@@ -1,6 +1,6 @@
-"""What stands on the ground: mountains with snow, hills, dunes, rocks, trees."""
+"""What stands on the ground: mountains with snow, hills, dunes."""
 
-from math import cos, pi, sin
+from math import pi, sin
 from random import Random
 
 from PIL import Image, ImageChops
@@ -42,7 +42,11 @@ def mountains(
     white = mix(light.snow, light.haze, distance * 0.6)
     blue = mix(mix(light.snow, light.sky[0], 0.55), light.haze, distance * 0.7)
 
-    shaded = shape(size, _shaded_sides(random, outline, bottom, lit_left=lit_left))
+    sides = _shaded_sides(random, outline, bottom, to_right=lit_left, jag=0.03, reach=14)
+    shaded = shape(size, sides)
+    ribs = shape(size, _ribs(random, outline, bottom))
+    # A gully is dark in the light and light in the dark, and only half as much as either.
+    shaded = Image.blend(shaded, ImageChops.difference(shaded, ribs), 0.45)
     ground = gradient(size, [lit, mix(lit, light.haze, 0.75)])
     ground.paste(gradient(size, [dark, mix(dark, light.haze, 0.7)]), (0, 0), shaded)
     if snow:
@@ -53,44 +57,72 @@ def mountains(
     picture.paste(ground, (0, top), shape(size, [below(outline, bottom)]))
 
 
-def _shaded_sides(random: Random, ridge: Ridge, bottom: float, *, lit_left: bool) -> list[list[Point]]:
-    """Follow the ridge from each summit down one side, then climb back along a jagged spine."""
+def _shaded_sides(
+    random: Random, ridge: Ridge, bottom: float, *, to_right: bool, jag: float, reach: int
+) -> list[list[Point]]:
+    """Follow the ridge from each summit down to the valley, then climb back along a bent spine."""
+    step = 1 if to_right else -1
     sides = []
-    tops = summits(ridge, reach=9)
+    tops = summits(ridge, reach=reach)
     for place in tops:
-        step = 1 if lit_left else -1
         others = [other for other in tops if (other - place) * step > 0]
-        end = min(others, key=lambda other: abs(other - place), default=len(ridge) - 1 if lit_left else 0)
-        between = range(place, end + step, step)
-        valley = max(between, key=lambda i: ridge[i][1])
-        side = [ridge[i] for i in range(place, valley + step, step)]
-        x, y = ridge[place]
-        reach = (bottom - y) * random.uniform(0.75, 1.0)
-        spine: list[Point] = [(x, y)]
-        lean = random.uniform(-0.1, 0.3) * step
-        parts = 14
-        for part in range(1, parts + 1):
-            jag = random.uniform(-0.055, 0.055) * reach * (1 if part % 2 else -0.6)
-            spine.append((x + lean * reach * part / parts + jag * step, y + reach * part / parts))
-        sides.append([*side, (side[-1][0] + step * 10, bottom), *reversed(spine)])
+        end = min(others, key=lambda other: abs(other - place), default=len(ridge) - 1 if to_right else 0)
+        valley = max(range(place, end + step, step), key=lambda i: ridge[i][1])
+        (x, y), (valley_x, _) = ridge[place], ridge[valley]
+        drop = bottom - y
+        mid_x = x + random.uniform(-0.16, 0.1) * drop * step
+        foot_x = valley_x + random.uniform(0.0, 0.3) * drop * step
+        parts = 26
+        spine: list[Point] = []
+        for part in range(parts + 1):
+            share = part / parts
+            bend = x * (1 - share) ** 2 + 2 * mid_x * share * (1 - share) + foot_x * share**2
+            sway = jag * drop * random.uniform(0.2, 1) * (1 if part % 2 else -1) * min(1, share * 4)
+            spine.append((bend + sway, y + drop * share))
+        sides.append([*(ridge[i] for i in range(place, valley + step, step)), *reversed(spine)])
     return sides
+
+
+def _ribs(random: Random, ridge: Ridge, bottom: float) -> list[list[Point]]:
+    """Return slivers that run down from the ridge: gullies in the rock."""
+    ribs = []
+    for _ in range(34):
+        x, y = ridge[random.randrange(1, len(ridge) - 1)]
+        drop = (bottom - y) * random.uniform(0.15, 0.5)
+        lean, wide = random.uniform(-0.45, 0.45) * drop, random.uniform(0.03, 0.09) * drop
+        ribs.append(
+            [
+                (x, y),
+                (x + lean * 0.4 + wide, y + drop * 0.42),
+                (x + lean * 0.55 + wide * 0.3, y + drop * 0.5),
+                (x + lean, y + drop),
+                (x + lean * 0.45 - wide * 0.5, y + drop * 0.55),
+                (x + lean * 0.2 - wide * 0.3, y + drop * 0.3),
+            ]
+        )
+    return ribs
 
 
 def _snow(random: Random, ridge: Ridge, bottom: float, amount: float) -> list[Point]:
     """Return the ridge closed by a snow line that runs in tongues."""
     high = min(y for _, y in ridge)
-    level = high + (bottom - high) * amount
-    line = []
-    for place, (x, y) in enumerate(ridge):
-        reach = max(0.0, level - y)
-        tongue = (0.25 + 0.75 * random.random()) * (1.25 if place % 4 < 2 else 0.55)
-        line.append((x, y + reach * tongue))
+    height = bottom - high
+    line: list[Point] = []
+    x, down = ridge[0][0], False
+    while x < ridge[-1][0]:
+        down = not down
+        y = height_at(ridge, x)
+        level = high + height * (amount + (0.09 if down else -0.05) * random.uniform(0.3, 1.2))
+        line.append((x, y + max(0.0, level - y) * (1.0 if down else 0.8)))
+        x += height * random.uniform(0.02, 0.07)
     return [*ridge, *reversed(line)]
 
 
-def hill(picture: Image.Image, ridge: Ridge, colours: tuple[Colour, Colour]) -> None:
-    """Fill what lies under a ridge."""
-    fill(picture, [below(ridge, picture.height)], colours)
+def hill(picture: Image.Image, ridge: Ridge, colours: tuple[Colour, Colour], *, reach: float) -> None:
+    """Fill what lies under a ridge, from its colour at the top to the other one `reach` below."""
+    foot = min(picture.height, max(y for _, y in ridge) + reach)
+    fill(picture, [below(ridge, foot)], colours)
+    picture.paste(colours[1], (0, round(foot), picture.width, picture.height))
 
 
 def dune(
@@ -102,118 +134,39 @@ def dune(
     near: float,
     lit: Colour,
     shade: Colour,
+    to_right: bool,
 ) -> None:
-    """Draw a line of dunes with a sharp crest between the sun's side and the shade."""
-    bottom = picture.height
-    hill(picture, ridge, (mix(lit, light.haze, 0.5 - near * 0.4), mix(lit, shade, 0.35 + near * 0.15)))
+    """Draw a line of dunes with sharp crests between the sun's side and the shade."""
+    tall = picture.height
+    lit, shade = mix(lit, light.haze, 0.45 - near * 0.4), mix(shade, light.haze, 0.5 - near * 0.42)
+    hill(picture, ridge, (mix(lit, light.sun, 0.18), mix(lit, shade, 0.42)), reach=tall * 0.12)
+    foot = max(y for _, y in ridge) + tall * (0.1 + 0.2 * near)
+    top = max(0, round(min(y for _, y in ridge)))
+    size = (picture.width, max(1, round(foot) - top))
+    outline = [(x, y - top) for x, y in ridge]
+    sides = _lee_sides(random, outline, float(size[1]), to_right=to_right)
+    fade = Image.linear_gradient("L").point([round(255 * (1 - (v / 255) ** 1.6)) for v in range(256)])
+    mask = ImageChops.multiply(shape(size, sides), shape(size, [below(outline, size[1])]))
+    picture.paste(shade, (0, top, picture.width, top + size[1]), ImageChops.multiply(mask, fade.resize(size)))
+
+
+def _lee_sides(random: Random, ridge: Ridge, bottom: float, *, to_right: bool) -> list[list[Point]]:
+    """Follow the ridge from each crest down its lee, then climb back along a curve like an S."""
+    step = 1 if to_right else -1
     sides = []
-    for place in summits(ridge, reach=12):
+    for place in summits(ridge, reach=16):
         x, y = ridge[place]
-        after = [point for point in ridge[place:] if point[1] >= y]
-        fall: list[Point] = []
-        for point in after:
-            if fall and point[1] < fall[-1][1] - 1:
-                break
-            fall.append(point)
-        if len(fall) < 3:
-            continue
-        drop = (bottom - y) * random.uniform(0.6, 0.9)
-        swing, lean = random.uniform(0.25, 0.5) * drop, random.uniform(0.2, 0.9)
+        end = place
+        while 0 < end < len(ridge) - 1 and ridge[end + step][1] >= ridge[end][1]:
+            end += step
+        drop = bottom - y
+        swing, lean = random.uniform(0.3, 0.6) * drop, random.uniform(0.3, 0.9) * drop
         crest = [
-            (
-                x + lean * drop * part / 20 - swing * sin(pi * part / 20) * cos(pi * part / 26),
-                y + drop * part / 20,
-            )
-            for part in range(21)
+            (x + step * (lean * part / 24 - swing * sin(pi * 1.3 * part / 24)), y + drop * part / 24)
+            for part in range(25)
         ]
-        sides.append([*fall, (fall[-1][0] + drop * 0.5, y + drop), *reversed(crest)])
-    size = picture.size
-    if sides:
-        soft = Image.linear_gradient("L").resize(size).point([235 - v * 150 // 255 for v in range(256)])
-        top = [mix(shade, light.haze, 0.45 - near * 0.4), mix(shade, light.near, 0.2 * near)]
-        mask = ImageChops.multiply(
-            shape(size, sides), ImageChops.multiply(shape(size, [below(ridge, bottom)]), soft)
+        foot_x = ridge[end][0] + step * drop * 1.2
+        sides.append(
+            [*(ridge[i] for i in range(place, end + step, step)), (foot_x, bottom), *reversed(crest)]
         )
-        picture.paste(gradient(size, top), (0, 0), mask)
-
-
-def conifers(
-    picture: Image.Image,
-    random: Random,
-    ridge: Ridge,
-    colours: tuple[Colour, Colour],
-    *,
-    tall: float,
-    gap: float,
-    spread: float = 0.35,
-) -> None:
-    """Plant a line of firs along a ridge."""
-    trees = []
-    x = -tall * random.random()
-    while x < picture.width + tall:
-        height = tall * random.uniform(1 - spread, 1 + spread)
-        trees.append(_conifer(random, x, height_at(ridge, x) + tall * 0.08, height))
-        x += gap * random.uniform(0.35, 1.65)
-    fill(picture, trees, colours)
-
-
-def _conifer(random: Random, x: float, foot: float, height: float) -> list[Point]:
-    tiers = max(4, min(13, round(height / 9)))
-    broad = height * random.uniform(0.17, 0.24)
-    left: list[Point] = [(x, foot - height)]
-    right: list[Point] = []
-    for tier in range(1, tiers + 1):
-        share = tier / tiers
-        y = foot - height * (1 - share) - height * 0.04
-        for side in (left, right):
-            sign = -1 if side is left else 1
-            out = broad * share**0.85 * random.uniform(0.75, 1.15)
-            side.append((x + sign * out, y + height * 0.035 * random.random()))
-            side.append((x + sign * out * 0.5, y - height * 0.012))
-    trunk = height * 0.018
-    return [*left, (x - trunk, foot - height * 0.04), (x - trunk, foot + 3), (x + trunk, foot + 3),
-            (x + trunk, foot - height * 0.04), *reversed(right)]  # fmt: skip
-
-
-def broadleaf(
-    picture: Image.Image, random: Random, at: Point, height: float, colours: tuple[Colour, Colour]
-) -> None:
-    """Draw a lone tree with a round crown: many small clumps around a bent trunk."""
-    x, foot = at
-    trunk = height * 0.035
-    bend = random.uniform(-0.05, 0.05) * height
-    outline = ((1.7, 2.0), (0.7, -height * 0.2), (0.4, -height * 0.6))
-    wood: list[list[Point]] = [
-        [
-            (x + (bend if up < -height / 2 else 0) + side * wide * trunk, foot + up)
-            for side, wide, up in (
-                *((-1, *step) for step in outline),
-                *((1, *step) for step in reversed(outline)),
-            )
-        ]
-    ]
-    clumps = []
-    for _ in range(90):
-        angle, away = random.uniform(0, 2 * pi), random.random() ** 0.6
-        cx = x + bend + cos(angle) * away * height * 0.34
-        cy = foot - height * 0.63 + sin(angle) * away * height * (0.3 if sin(angle) < 0 else 0.2)
-        size = height * random.uniform(0.035, 0.085)
-        clumps.append(
-            [
-                (
-                    cx + cos(k * pi / 4) * size * random.uniform(0.7, 1.2),
-                    cy + sin(k * pi / 4) * size * random.uniform(0.6, 1.0),
-                )
-                for k in range(8)
-            ]
-        )
-    wood.extend(
-        [
-            (x + bend * 0.6 - trunk * 0.5, foot - height * 0.3),
-            (x + bend + tip * height, foot - height * 0.6),
-            (x + bend * 0.6 + trunk * 0.5, foot - height * 0.34),
-        ]
-        for tip in (-0.2, 0.14, 0.22)
-    )
-    fill(picture, wood, (colours[1], colours[1]))
-    fill(picture, clumps, colours)
+    return sides

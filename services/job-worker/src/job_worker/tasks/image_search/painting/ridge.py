@@ -37,10 +37,10 @@ def rough(
         line.extend(
             (
                 (at, base - height * random.uniform(0.0, 0.25)),
-                (at + step * random.uniform(0.35, 0.65), base - height * random.uniform(0.55, 1.0)),
+                (at + step * random.uniform(0.35, 0.65), base - height * random.uniform(0.4, 1.0)),
             )
         )
-        at += step * random.uniform(0.8, 1.2)
+        at += step * random.uniform(0.65, 1.35)
     line.append((width + step * 2, base))
     return _halve(random, line, sway=height * 0.22 * roughness, depth=depth)
 
