@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import { parseSearch, readJobsSearch, readNewJobSearch, stringifySearch } from "./search";
 import { Shell } from "./shell";
+import { Button } from "./ui/controls";
 import { Blank } from "./ui/feedback";
 import { JobsView } from "./views/jobs/jobs-view";
 
@@ -16,6 +17,21 @@ function NotFound() {
   return (
     <Blank icon="search" title="There is no such page">
       <div className="blank-actions">
+        <Link to="/ui/jobs" className="button">
+          See all jobs
+        </Link>
+      </div>
+    </Blank>
+  );
+}
+
+/** A view that broke: the rest of the page stands. */
+function Broken({ reset }: { reset: () => void }) {
+  return (
+    <Blank icon="alert" title="This view stumbled" kind="bad">
+      <p>Something unexpected stands in its data. The jobs themselves are not touched by that.</p>
+      <div className="blank-actions">
+        <Button onClick={reset}>Show it again</Button>
         <Link to="/ui/jobs" className="button">
           See all jobs
         </Link>
@@ -67,6 +83,7 @@ export function createPageRouter(history?: RouterHistory) {
     parseSearch,
     stringifySearch,
     defaultPreload: "intent",
+    defaultErrorComponent: Broken,
     scrollRestoration: true,
     scrollToTopSelectors: ["#content"],
   });

@@ -14,6 +14,8 @@ export interface Picture {
   author: { name: string; url: string | null };
   provider: { name: string; url: string | null };
   drawn: boolean;
+  /** The provider's own line about it. */
+  credit: string;
 }
 
 type Fields = { [key: string]: Json };
@@ -55,6 +57,7 @@ function readPicture(image: Fields, index: number): Picture | null {
       url: safeLink(attribution.provider_url),
     },
     drawn: image.drawn === true,
+    credit: text(attribution.text),
   };
 }
 
@@ -67,7 +70,7 @@ export interface Placed<T> {
 /**
  * Rows of pictures that fill `width` exactly, each near `target` high, none cropped.
  *
- * A last row that is not full keeps the target height instead of being blown up.
+ * A last row that is not full is as high as the one above instead of being blown up.
  */
 export function justify<T extends { width: number; height: number }>(
   items: readonly T[],
@@ -87,6 +90,7 @@ export function justify<T extends { width: number; height: number }>(
     const height = (width - gap * (row.length - 1)) / ratios;
     if (height <= target) close(height);
   }
-  if (row.length) close(Math.min(target, (width - gap * (row.length - 1)) / ratios));
+  if (row.length)
+    close(Math.min(target, rows.at(-1)?.[0]?.height ?? target, (width - gap * (row.length - 1)) / ratios));
   return rows;
 }

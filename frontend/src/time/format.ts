@@ -20,6 +20,13 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(span / DAY)} d ${Math.floor((span % DAY) / HOUR)} h`;
 }
 
+/** A round duration without its empty parts: "5 s", "2 m". */
+export function formatRound(ms: number): string {
+  return formatDuration(ms)
+    .replace(/\.0 s$/, " s")
+    .replace(/ 0?0 [smh]$/, "");
+}
+
 /** "now", "12 s", "4 m", "3 h", "2 d": how long ago, one unit. */
 export function formatAge(ms: number): string {
   const span = Math.max(0, ms);

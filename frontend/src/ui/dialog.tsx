@@ -35,7 +35,7 @@ export function Dialog({ open, onClose, title, children, className = "dialog", o
           })}
         >
           <Radix.Title asChild>
-            <h2 className={className === "dialog" ? "" : "visually-hidden"}>{title}</h2>
+            <h2 className={className.startsWith("dialog") ? "" : "visually-hidden"}>{title}</h2>
           </Radix.Title>
           {children}
         </Radix.Content>

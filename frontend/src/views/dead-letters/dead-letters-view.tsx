@@ -4,6 +4,7 @@ import { useState } from "react";
 import { deadLettersQuery } from "../../api/queries";
 import type { DeadLetter } from "../../api/types";
 import { shortId } from "../../jobs/facts";
+import { useTitle } from "../../title";
 import { Button, CodeBlock } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Blank, LoadError, Skeleton } from "../../ui/feedback";
@@ -13,6 +14,7 @@ import { hexDump, rawBytes } from "./raw-message";
 /** What was given up: jobs that failed for good, and messages that made no sense. */
 export function DeadLettersView() {
   const list = useInfiniteQuery(deadLettersQuery);
+  useTitle("Dead letters");
   const [raw, setRaw] = useState<DeadLetter | null>(null);
   const letters = list.data?.pages.flatMap((page) => page.dead_letters);
   return (
@@ -84,7 +86,12 @@ function RawDialog({ letter, onClose }: { letter: DeadLetter | null; onClose: ()
   const [asHex, setAsHex] = useState(false);
   const bytes = letter?.raw ? rawBytes(letter.raw) : null;
   return (
-    <Dialog open={letter !== null} onClose={onClose} title="The message as it came" className="dialog raw">
+    <Dialog
+      open={letter !== null}
+      onClose={onClose}
+      title="The message as it came"
+      className={asHex ? "dialog raw" : "dialog raw raw-text"}
+    >
       {bytes && (
         <>
           <CodeBlock text={asHex ? hexDump(bytes) : new TextDecoder().decode(bytes)} label="the message" />

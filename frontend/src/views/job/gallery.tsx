@@ -83,7 +83,8 @@ export function FadeIn({ src, alt }: { src: string; alt: string }) {
 }
 
 /** Photographer and provider, as the providers' terms ask for. */
-export function Attribution({ picture: { author, provider, drawn } }: { picture: Picture }) {
+export function Attribution({ picture: { author, provider, drawn, credit } }: { picture: Picture }) {
+  if (drawn && credit) return <p className="attribution">{credit}</p>;
   return (
     <p className="attribution">
       {drawn ? "Drawn by " : "Photo by "}

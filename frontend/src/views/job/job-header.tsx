@@ -2,6 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import type { Job } from "../../api/types";
 import { allowed, useJobActions } from "../../jobs/actions";
+import { payloadFacts } from "../../jobs/facts";
 import { useKeys } from "../../keys";
 import { Button, CopyButton } from "../../ui/controls";
 import { Confirm } from "../../ui/dialog";
@@ -9,6 +10,7 @@ import { Icon, StateIcon, stateWord } from "../../ui/icons";
 
 export function JobHeader({ job }: { job: Job }) {
   const can = allowed(job);
+  const lead = payloadFacts(job).find(({ name }) => name === null);
   const navigate = useNavigate();
   const actions = useJobActions();
   const [asking, setAsking] = useState<"cancel" | "delete" | null>(null);
@@ -26,7 +28,10 @@ export function JobHeader({ job }: { job: Job }) {
   return (
     <header className="job-head">
       <div className="job-title">
-        <h1>{job.task}</h1>
+        <h1>
+          {job.task}
+          {lead && <span className="job-lead">{lead.value}</span>}
+        </h1>
         <span className="state state-pill" data-testid="job-state" data-state={job.state} role="status">
           <StateIcon state={job.state} />
           {job.cancel_requested && job.state === "running" ? "Cancelling" : stateWord(job.state)}

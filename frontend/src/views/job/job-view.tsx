@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { Link, useLocation, useNavigate, useParams } from "@tanstack/react-router";
 import { ApiError } from "../../api/client";
 import { attemptsQuery, jobQuery } from "../../api/queries";
 import type { Job } from "../../api/types";
 import { useFollowJob } from "../../jobs/live-context";
 import { useKeys } from "../../keys";
+import { useTitle } from "../../title";
 import { Blank, LoadError, Skeleton } from "../../ui/feedback";
-import { Icon } from "../../ui/icons";
+import { Icon, stateWord } from "../../ui/icons";
 import { JsonTree } from "../../ui/json-tree";
 import { Details } from "./details";
 import { EventList } from "./event-list";
@@ -20,12 +21,14 @@ export function JobView() {
   const { id } = useParams({ from: "/ui/jobs/$id" });
   const navigate = useNavigate();
   const { data: job, error, refetch, isPending } = useQuery(jobQuery(id));
+  const list = useLocation({ select: ({ state }) => state.list }) ?? {};
   useFollowJob(id, job);
-  useKeys({ Escape: () => void navigate({ to: "/ui/jobs" }) });
+  useTitle(job ? `${stateWord(job.state)}: ${job.task}` : "Job");
+  useKeys({ Escape: () => void navigate({ to: "/ui/jobs", search: list, state: { cursor: id } }) });
 
   return (
     <article className="job">
-      <Link to="/ui/jobs" className="back">
+      <Link to="/ui/jobs" search={list} state={{ cursor: id }} className="back">
         <Icon name="left" />
         Jobs
       </Link>

@@ -4,7 +4,7 @@ import { isFinal } from "../../api/types";
 import { type Segment, ticksOf, timelineOf } from "../../jobs/timeline";
 import { useIsPhone } from "../../phone";
 import { useNow } from "../../time/clock";
-import { formatDuration, formatExact } from "../../time/format";
+import { formatDuration, formatExact, formatRound } from "../../time/format";
 
 /** The job's life drawn to scale: every wait and every attempt is as long as it took. */
 export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
@@ -29,7 +29,7 @@ export function Timeline({ job, attempts }: { job: Job; attempts: Attempt[] }) {
         <div className="timeline-axis" aria-hidden="true">
           {ticksOf(span, phone ? 2 : 5).map((tick) => (
             <span key={tick} style={{ left: `${(tick / span) * 100}%` }}>
-              {tick === 0 ? "0" : formatDuration(tick)}
+              {tick === 0 ? "0" : formatRound(tick)}
             </span>
           ))}
         </div>

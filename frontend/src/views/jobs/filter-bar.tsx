@@ -129,7 +129,7 @@ function SearchField({ search, onChange }: FilterBarProps) {
         className="field"
         type="search"
         aria-label="Search jobs by id, payload, error or tag"
-        placeholder="Search id, payload, error, tag:…"
+        placeholder="Search id, payload, tag:…"
         spellCheck={false}
         autoComplete="off"
         value={text}

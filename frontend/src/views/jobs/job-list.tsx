@@ -1,4 +1,4 @@
-import { useNavigate } from "@tanstack/react-router";
+import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { Job } from "../../api/types";
@@ -7,6 +7,7 @@ import { shortId } from "../../jobs/facts";
 import { holdStill } from "../../jobs/merge";
 import { useKeys } from "../../keys";
 import { useIsPhone } from "../../phone";
+import type { JobsSearch } from "../../search";
 import { Confirm } from "../../ui/dialog";
 import { Icon } from "../../ui/icons";
 import { JobRow } from "./job-row";
@@ -45,7 +46,8 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
     if (onNearEnd && lastShown >= rows.length - 20) onNearEnd();
   }, [onNearEnd, lastShown, rows.length]);
 
-  const { cursor, confirm } = useCursor(rows, (index) => virtual.scrollToIndex(index));
+  const list = useSearch({ from: "/ui/jobs" });
+  const { cursor, confirm } = useCursor(rows, list, (index) => virtual.scrollToIndex(index));
 
   const onScroll = () => {
     const reading = (scroller.current?.scrollTop ?? 0) > READING;
@@ -88,6 +90,7 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
                   index={index}
                   top={start}
                   current={cursor === job.id || (cursor === null && index === 0)}
+                  list={list}
                   onTag={onTag}
                 />
               )
@@ -108,19 +111,18 @@ function rowOf(id: string): HTMLElement | undefined {
 }
 
 /** Moves through the rows with j and k, and acts on the one that has the focus. */
-function useCursor(rows: Job[], scrollTo: (index: number) => void) {
+function useCursor(rows: Job[], list: JobsSearch, scrollTo: (index: number) => void) {
   const navigate = useNavigate();
   const actions = useJobActions();
-  const [cursor, setCursor] = useState<string | null>(null);
+  const lastOpened = useLocation({ select: ({ state }) => state.cursor }) ?? null;
+  const [cursor, setCursor] = useState<string | null>(lastOpened);
   const [asking, setAsking] = useState<Job | null>(null);
 
   const current = (): Job | undefined => {
     const focused = document.activeElement?.closest<HTMLElement>("[data-job-id]")?.dataset.jobId;
     return rows.find((job) => job.id === (focused ?? cursor));
   };
-  const move = (step: number) => {
-    const at = rows.findIndex((job) => job.id === current()?.id);
-    const index = at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step));
+  const focus = (index: number) => {
     const job = rows[index];
     if (!job) return;
     setCursor(job.id);
@@ -128,9 +130,17 @@ function useCursor(rows: Job[], scrollTo: (index: number) => void) {
     // The row may be drawn only after the list has scrolled to it.
     requestAnimationFrame(() => requestAnimationFrame(() => rowOf(job.id)?.querySelector<HTMLElement>("a")?.focus()));
   };
+  const move = (step: number) => {
+    const at = rows.findIndex((job) => job.id === current()?.id);
+    focus(at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step)));
+  };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: only on coming back, not whenever the rows change
+  useEffect(() => {
+    if (lastOpened) focus(rows.findIndex((job) => job.id === lastOpened));
+  }, [lastOpened]);
   const open = () => {
     const job = current();
-    if (job) void navigate({ to: "/ui/jobs/$id", params: { id: job.id } });
+    if (job) void navigate({ to: "/ui/jobs/$id", params: { id: job.id }, state: { list } });
   };
 
   useKeys({

@@ -4,6 +4,7 @@ import { memo, useEffect, useState } from "react";
 import { resultQuery } from "../../api/queries";
 import type { Job } from "../../api/types";
 import { payloadFacts, resultColours, shortId, waitingFor } from "../../jobs/facts";
+import type { JobsSearch } from "../../search";
 import { StateIcon, stateWord } from "../../ui/icons";
 import { Age, Countdown, Span } from "../../ui/times";
 
@@ -12,10 +13,12 @@ interface JobRowProps {
   index: number;
   top: number;
   current: boolean;
+  /** The list as the URL describes it, to come back to. */
+  list: JobsSearch;
   onTag: (tag: string) => void;
 }
 
-export const JobRow = memo(function JobRow({ job, index, top, current, onTag }: JobRowProps) {
+export const JobRow = memo(function JobRow({ job, index, top, current, list, onTag }: JobRowProps) {
   return (
     <div
       className="row"
@@ -31,7 +34,13 @@ export const JobRow = memo(function JobRow({ job, index, top, current, onTag }: 
         {job.cancel_requested && job.state === "running" ? "Cancelling" : stateWord(job.state)}
       </span>
       <span role="cell" className="cell-task">
-        <Link to="/ui/jobs/$id" params={{ id: job.id }} className="row-link" tabIndex={current ? 0 : -1}>
+        <Link
+          to="/ui/jobs/$id"
+          params={{ id: job.id }}
+          state={{ list }}
+          className="row-link"
+          tabIndex={current ? 0 : -1}
+        >
           {job.task}
         </Link>
       </span>
@@ -78,7 +87,8 @@ export const JobRow = memo(function JobRow({ job, index, top, current, onTag }: 
 function Now({ job }: { job: Job }) {
   switch (job.state) {
     case "running": {
-      const percent = job.progress?.percent ?? null;
+      if (!job.progress) return null;
+      const { percent, message } = job.progress;
       return (
         <>
           {percent !== null && (
@@ -86,9 +96,7 @@ function Now({ job }: { job: Job }) {
               <i style={{ width: `${percent}%` }} />
             </span>
           )}
-          <span className="clip muted">
-            {job.progress?.message ?? (percent === null ? "" : `${Math.round(percent)} %`)}
-          </span>
+          <span className="clip muted">{message ?? (percent === null ? "" : `${Math.round(percent)} %`)}</span>
         </>
       );
     }

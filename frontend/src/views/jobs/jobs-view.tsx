@@ -7,6 +7,7 @@ import { useLiveJobs } from "../../jobs/live-context";
 import { withProgress } from "../../jobs/live-jobs";
 import { mergeJobs } from "../../jobs/merge";
 import type { JobsSearch } from "../../search";
+import { useTitle } from "../../title";
 import { Button } from "../../ui/controls";
 import { LoadError } from "../../ui/feedback";
 import { EmptyJobs, ListSkeleton, NothingFound } from "./blank-lists";
@@ -21,6 +22,7 @@ export function JobsView() {
   const navigate = useNavigate({ from: "/ui/jobs" });
   const setSearch = (next: JobsSearch) => void navigate({ search: next, replace: true });
 
+  useTitle("Jobs");
   const filter = useMemo<JobFilter>(
     () => ({ state: search.state ?? [], task: search.task ?? null, tag: search.tag ?? [] }),
     [search.state, search.task, search.tag],

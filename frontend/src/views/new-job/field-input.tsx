@@ -11,7 +11,7 @@ interface FieldInputProps {
 /** One input with its label, help, limits and error. */
 export function FieldInput({ field, value, error, onChange }: FieldInputProps) {
   const id = useId();
-  const help = [field.help, limits(field)].filter(Boolean).join(" ");
+  const help = [field.help && sentence(field.help), limits(field)].filter(Boolean).join(" ");
   const described = [help && `${id}-help`, error && `${id}-error`].filter(Boolean).join(" ");
   const shared = {
     id,
@@ -120,10 +120,10 @@ export function FieldInput({ field, value, error, onChange }: FieldInputProps) {
   }
   return (
     <div className="form-field">
-      <label htmlFor={id}>
-        {field.label}
-        {!field.required && <span className="faint"> optional</span>}
-      </label>
+      <div className="form-label">
+        <label htmlFor={id}>{field.label}</label>
+        {!field.required && <span className="faint">optional</span>}
+      </div>
       {input}
       <Notes id={id} help={help} error={error} />
     </div>
@@ -145,6 +145,10 @@ function Notes({ id, help, error }: { id: string; help: string; error: string | 
       )}
     </>
   );
+}
+
+function sentence(text: string): string {
+  return /[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
 }
 
 /** The schema's limits in words. */

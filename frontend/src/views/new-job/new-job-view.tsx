@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { jobQuery, tasksQuery } from "../../api/queries";
+import { useTitle } from "../../title";
 import { Blank, LoadError, Skeleton } from "../../ui/feedback";
 import { SubmissionForm } from "./submission-form";
 import { TaskCards } from "./task-cards";
@@ -12,6 +13,7 @@ export function NewJobView() {
   const { data: tasks, error, refetch } = useQuery(tasksQuery);
   const model = useQuery({ ...jobQuery(from ?? ""), enabled: from !== undefined, retry: false });
 
+  useTitle("New job");
   const task = tasks?.find((one) => one.name === name) ?? (name === undefined ? tasks?.[0] : undefined);
   const modelComes = from !== undefined && model.isPending;
   return (
