@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from jobstream_local.stack import Ports, Replicas, Stack
@@ -13,6 +14,10 @@ from tests.support.figures import figures  # noqa: F401  a fixture
 from tests.support.product import Servers, asked_for
 
 _TESTS = Path(__file__).parent
+
+# A busy machine is slow, not wrong.
+hypothesis.settings.register_profile("jobstream", deadline=None)
+hypothesis.settings.load_profile("jobstream")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
