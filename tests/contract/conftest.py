@@ -1,26 +1,15 @@
 """One real MongoDB for the whole run, and the same store in memory beside it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
 
 from job_contracts.indexes import INDEXES
-from jobstream_local.mongod import Mongod
-from jobstream_local.ports import free_port
 from service_chassis.mongo import Mongo
 from service_chassis.settings import MongoDriver, MongoSettings
 from tests.contract.keepers import Keeper, MemoryKeeper, MongoKeeper
-
-
-@pytest.fixture(scope="session")
-def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port = free_port()
-    mongod = Mongod(home=tmp_path_factory.mktemp("mongod"), port=port, members=[port])
-    asyncio.run(mongod.start())
-    yield mongod.uri
-    asyncio.run(mongod.stop())
+from tests.support.product import Servers
 
 
 @pytest.fixture(params=["memory", *MongoDriver])
@@ -28,8 +17,8 @@ def mongo_settings(request: pytest.FixtureRequest) -> MongoSettings | None:
     """How to reach MongoDB through either driver; None for the run in memory, which needs no server."""
     if request.param == "memory":
         return None
-    uri: str = request.getfixturevalue("mongo_uri")
-    return MongoSettings(uri=SecretStr(uri), database="contract", driver=request.param)
+    servers: Servers = request.getfixturevalue("servers")
+    return MongoSettings(uri=SecretStr(servers.mongo_uri), database="contract", driver=request.param)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.contract.builders import job_record
 from tests.contract.keepers import Keeper
 from tests.contract.moves import ERROR, FENCED, KEEPING, PERSONAL, WAKE, WEEK
 
-real = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+real = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 foreign = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
     ["$$ROOT", "$a", "$state", "$$NOW", "$$REMOVE", "$literal", "{'$add': 1}", "a\x00b"]
 )
@@ -159,6 +159,15 @@ async def test_an_expired_job_fails_without_an_attempt_it_never_had(keeper: Keep
     await keeper.apply(record.fail([job["_id"]], 2, kind=ErrorKind.EXPIRED, error=ERROR, retention=WEEK))
     after = await keeper.job(job["_id"])
     assert (after["failures"], after["attempts"]) == (0, [])
+
+
+async def test_the_attempt_of_a_worker_that_was_taken_over_is_closed_without_its_name(keeper: Keeper) -> None:
+    job = job_record()
+    del job["worker"]
+    await keeper.put(job)
+    await keeper.apply(record.fail([job["_id"]], 2, kind=ErrorKind.STALLED, error=ERROR, retention=WEEK))
+    (attempt,) = (await keeper.job(job["_id"]))["attempts"]
+    assert (attempt["attempt"], attempt["outcome"], "worker" in attempt) == (1, "stalled", False)
 
 
 async def test_a_group_moves_those_that_still_stand_and_leaves_the_others(keeper: Keeper) -> None:
