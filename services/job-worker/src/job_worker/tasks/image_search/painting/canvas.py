@@ -55,10 +55,16 @@ def glow(picture: Image.Image, centre: Point, radius: float, colour: Colour, str
     picture.paste(colour, (*corner, corner[0] + side, corner[1] + side), fade.resize((side, side)))
 
 
-def disc(picture: Image.Image, centre: Point, radius: float, colour: Colour) -> None:
-    """Draw a round thing with a smooth edge."""
+def disc(
+    picture: Image.Image, centre: Point, radius: float, colour: Colour, *, without: Point | None = None
+) -> None:
+    """Draw a round thing with a smooth edge; what another such disc around `without` covers stays free."""
     side, fine = round(radius * 2) + 2, 4
     mask = Image.new("L", (side * fine, side * fine))
-    ImageDraw.Draw(mask).ellipse((fine, fine, (side - 1) * fine, (side - 1) * fine), fill=255)
+    draw = ImageDraw.Draw(mask)
+    draw.ellipse((fine, fine, (side - 1) * fine, (side - 1) * fine), fill=255)
     corner = (round(centre[0] - side / 2), round(centre[1] - side / 2))
+    if without:
+        x, y = (without[0] - corner[0]) * fine, (without[1] - corner[1]) * fine
+        draw.ellipse((x - radius * fine, y - radius * fine, x + radius * fine, y + radius * fine), fill=0)
     picture.paste(colour, (*corner, corner[0] + side, corner[1] + side), mask.reduce(fine))

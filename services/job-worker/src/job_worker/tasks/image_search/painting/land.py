@@ -108,13 +108,16 @@ def _snow(random: Random, ridge: Ridge, bottom: float, amount: float) -> list[Po
     high = min(y for _, y in ridge)
     height = bottom - high
     line: list[Point] = []
-    x, down = ridge[0][0], False
+    x, down, depth = ridge[0][0], False, 0.05
     while x < ridge[-1][0]:
         down = not down
+        if down:
+            # Most tongues are short and some run far, or the line would look like a saw.
+            depth = 0.02 + 0.16 * random.random() ** 2.2
         y = height_at(ridge, x)
-        level = high + height * (amount + (0.09 if down else -0.05) * random.uniform(0.3, 1.2))
-        line.append((x, y + max(0.0, level - y) * (1.0 if down else 0.8)))
-        x += height * random.uniform(0.02, 0.07)
+        level = high + height * (amount + (depth if down else -depth * random.uniform(0.1, 0.6)))
+        line.append((x, y + max(0.0, level - y) * random.uniform(0.75, 1.0)))
+        x += height * (random.uniform(0.012, 0.05) + depth * 0.25)
     return [*ridge, *reversed(line)]
 
 

@@ -174,11 +174,13 @@ def _forest(stage: Stage) -> Image.Image:
 def _ranges(stage: Stage) -> Image.Image:
     _, tall = stage.size
     picture = stage.backdrop(tall * 0.75, stage.random.uniform(0.1, 0.45))
-    ridge = stage.ranges(
-        picture, count=stage.random.randint(5, 7), first=0.48, last=0.98, height=0.2, peaks=2
+    stage.ranges(picture, count=stage.random.randint(4, 6), first=0.48, last=0.9, height=0.2, peaks=2)
+    near = mix(stage.light.near, stage.light.leaf, 0.08)
+    ground = soft(stage.random, stage.size[0], base=tall * 0.98, height=tall * 0.07, waves=2)
+    trees.conifers(
+        picture, stage.random, ground, (near, near), tall=tall * 0.09, gap=tall * 0.021, spread=0.5
     )
-    near = mix(stage.light.near, stage.light.leaf, 0.1)
-    trees.conifers(picture, stage.random, ridge, (near, near), tall=tall * 0.075, gap=tall * 0.02, spread=0.5)
+    land.hill(picture, ground, (near, stage.light.near), reach=tall * 0.05)
     if not stage.light.dark:
         sky.birds(picture, stage.light, stage.random, tall * 0.5)
     return picture

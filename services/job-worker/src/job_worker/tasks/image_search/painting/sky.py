@@ -26,14 +26,14 @@ def sun(picture: Image.Image, light: Light, at: Point, radius: float) -> None:
 def moon(picture: Image.Image, light: Light, at: Point, radius: float, random: Random) -> None:
     """Draw the moon, full or as a crescent, with its seas."""
     glow(picture, at, radius * 9, light.sun, 0.35)
-    glow(picture, at, radius * 3, light.sun, 0.4)
+    glow(picture, at, radius * 3, light.sun, 0.3)
+    if random.random() < 0.45:
+        disc(picture, at, radius, light.sun, without=(at[0] + radius * 0.55, at[1] - radius * 0.25))
+        return
     disc(picture, at, radius, light.sun)
     for _ in range(7):
         spot = (at[0] + random.uniform(-0.55, 0.55) * radius, at[1] + random.uniform(-0.55, 0.55) * radius)
         glow(picture, spot, radius * random.uniform(0.2, 0.42), mix(light.sun, light.sky[2], 0.6), 0.55)
-    if random.random() < 0.45:
-        place = min(len(light.sky) - 2, int(at[1] / picture.height * len(light.sky)))
-        disc(picture, (at[0] + radius * 0.55, at[1] - radius * 0.25), radius * 0.98, light.sky[place])
 
 
 def stars(picture: Image.Image, random: Random, horizon: float) -> None:
@@ -50,10 +50,10 @@ def stars(picture: Image.Image, random: Random, horizon: float) -> None:
             y = random.uniform(0, horizon)
         if not 0 <= y < horizon:
             continue
-        brightness = round(255 * random.random() ** 3 * (1 - y / horizon * 0.7)) + 25
+        brightness = round(255 * random.random() ** 2.2 * (1 - y / horizon * 0.7)) + 35
         draw.point((x, y), fill=min(255, brightness))
-        if brightness > 205:
-            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=brightness)
+        if brightness > 190:
+            draw.ellipse((x - 1, y - 1, x + 1, y + 1), fill=min(255, brightness))
     picture.paste((255, 250, 238), (0, 0), band)
     milk = cloud_mask((width, round(horizon)), random, stretch=2, cover=0.55)
     fade = Image.linear_gradient("L").point([round(90 * sin(pi * v / 255) ** 3) for v in range(256)])
@@ -66,12 +66,12 @@ def stars(picture: Image.Image, random: Random, horizon: float) -> None:
 
 
 def aurora(picture: Image.Image, random: Random, horizon: float) -> None:
-    """Hang curtains of northern lights into the sky."""
-    width, height = picture.width, round(horizon)
-    for tint, brightness in (((70, 255, 170), 210), ((60, 210, 235), 130), ((190, 90, 235), 120)):
-        rays = Image.frombytes("L", (90, 1), random.randbytes(90)).resize(
-            (width, 1), Image.Resampling.BICUBIC
-        )
+    """Hang curtains of northern lights into the sky; drawn small, as they have no edges."""
+    size = (picture.width, round(horizon))
+    width, height = max(2, size[0] // 4), max(2, size[1] // 4)
+    step = 2
+    for tint, brightness in (((70, 255, 170), 220), ((60, 210, 235), 130), ((190, 90, 235), 120)):
+        rays = random.randbytes(90)
         veil = Image.new("L", (width, height))
         start, swing, length = (
             random.uniform(0.45, 0.75),
@@ -79,19 +79,23 @@ def aurora(picture: Image.Image, random: Random, horizon: float) -> None:
             random.uniform(0.35, 0.6),
         )
         phase, turns = random.uniform(0, 2 * pi), random.uniform(0.8, 1.8)
-        fall = Image.linear_gradient("L").point([round(brightness * (v / 255) ** 2.2) for v in range(256)])
-        step = 4
+        fall = Image.linear_gradient("L").point(
+            [
+                round(brightness * (v / 215) ** 2.2 if v < 215 else brightness * ((255 - v) / 40) ** 1.5)
+                for v in range(256)
+            ]
+        )
         for x in range(0, width, step):
             wave = sin(phase + turns * 2 * pi * x / width) + 0.35 * sin(
                 2.3 * phase + turns * 5 * pi * x / width
             )
-            foot = height * (start + swing * wave)
-            strength = (80 + int(rays.getpixel((x, 0)) or 0) * 175 // 255) / 255  # type: ignore[arg-type]
-            tall = height * length * (0.6 + 0.4 * strength)
-            column = fall.resize((step, max(1, round(tall)))).point([round(v * strength) for v in range(256)])
-            veil.paste(column, (x, round(foot - tall)))
-        soft = veil.resize((width // 6, height // 12)).resize((width, height), Image.Resampling.BICUBIC)
-        picture.paste(tint, (0, 0), ImageChops.lighter(soft, veil.point([v // 3 for v in range(256)])))
+            strength = 0.3 + 0.7 * rays[x * 90 // width] / 255
+            tall = max(1, round(height * length * (0.6 + 0.4 * strength)))
+            column = fall.resize((step, tall)).point([round(v * strength) for v in range(256)])
+            veil.paste(column, (x, round(height * (start + swing * wave)) - tall))
+        soft = veil.resize((max(1, width // 2), max(1, height // 3))).resize(size, Image.Resampling.BICUBIC)
+        sharp = veil.resize(size, Image.Resampling.BICUBIC).point([v // 2 for v in range(256)])
+        picture.paste(tint, (0, 0), ImageChops.lighter(soft, sharp))
 
 
 def cloud_mask(size: tuple[int, int], random: Random, *, stretch: float, cover: float) -> Image.Image:
