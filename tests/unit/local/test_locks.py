@@ -1,5 +1,6 @@
 """The committed locks install behind any mirror, and agree with each other."""
 
+import json
 import re
 from pathlib import Path
 
@@ -38,8 +39,15 @@ def test_each_service_has_a_lock_without_tools_of_development(service: str) -> N
     )
 
 
+PAGE = json.loads((ROOT / "frontend/package-lock.json").read_text())["packages"]
+
+
 def test_the_pages_lock_names_no_host() -> None:
-    lock = ROOT / "frontend/package-lock.json"
-    if not lock.exists():
-        pytest.skip("there is no page yet")
-    assert '"resolved"' not in lock.read_text()
+    assert not [path for path, entry in PAGE.items() if "resolved" in entry]
+
+
+def test_the_pages_lock_knows_every_platform() -> None:
+    """`npm ci` refuses a lock that lacks one, and npm writes such a lock where a package could not be asked for."""
+    known = {path.rsplit("node_modules/", 1)[-1] for path in PAGE}
+    wanted = {name for entry in PAGE.values() for name in entry.get("optionalDependencies", {})}
+    assert wanted <= known

@@ -58,9 +58,7 @@ def api() -> Iterator[Api]:
 
 def test_each_state_is_told_once_and_then_the_result(api: Api) -> None:
     told: list[str] = []
-    states = [
-        event("job", id="j1", state=s, version=v) for v, s in enumerate(["pending", "running"], 1)
-    ]
+    states = [event("job", id="j1", state=s, version=v) for v, s in enumerate(["pending", "running"], 1)]
     last = event("job", id="j1", state="succeeded", version=3)
     sample.run(api("retry: 1000\n\n" + states[0] + states[1] + states[1] + last + event("end")), told.append)
     assert [line.split()[-1] for line in told[1:-1]] == ["pending", "running", "succeeded"]

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -49,8 +49,7 @@ def build(log: Path) -> None:
         npm failed; the end of its output is in the message.
     """
     install(log)
-    with (FRONTEND / "node_modules/.jobstream-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone():
         if is_built():
             return
         sources = _digest()
@@ -62,12 +61,20 @@ def install(log: Path | None = None) -> None:
     """`npm ci`, unless what is installed is as new as the lock."""
     installed = FRONTEND / "node_modules/.package-lock.json"
     sources = [FRONTEND / "package.json", FRONTEND / "package-lock.json"]
-    if installed.exists() and all(
-        f.stat().st_mtime <= installed.stat().st_mtime for f in sources if f.exists()
-    ):
-        return
-    npm("ci" if sources[1].exists() else "install", "--no-audit", "--no-fund", log=log)
-    installed.touch()
+    with _alone():
+        if installed.exists() and all(f.stat().st_mtime <= installed.stat().st_mtime for f in sources):
+            return
+        npm("ci", "--no-audit", "--no-fund", log=log)
+        installed.touch()
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    folder = ROOT / ".local"
+    folder.mkdir(exist_ok=True)
+    with (folder / "page.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def abort() -> None:
