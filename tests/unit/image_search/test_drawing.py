@@ -73,3 +73,11 @@ def test_a_blur_hash_is_the_one_the_reference_gives() -> None:
     )
     assert blur_hash(picture) == "L#HetTl}gPnn2sWDfkWpw*jufRju"
     assert blur_hash(Image.new("RGB", (32, 32))) == "L00000fQfQfQfQfQfQfQfQfQfQfQ"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [("mountains", "peaks"), ("the Sea", "islands"), ("DESERT", "dunes"), ("pine trees", "forests")],
+)
+def test_what_the_words_name_comes_first(words: str, shown: str) -> None:
+    assert shown in paint(words, 0, (90, 60)).description

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 from typing import Final
 
 from PIL import Image
@@ -15,15 +14,19 @@ from job_worker.tasks.image_search.painting.ridge import below, height_at, rough
 from job_worker.tasks.image_search.painting.stage import Stage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Painting:
-    """A finished picture and what is to be seen on it."""
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A composition."""
 
-    image: Image.Image
-    description: str
+    shows: str
+    """What is to be seen."""
 
+    words: frozenset[str]
+    """Beginnings of words in a search that this scene answers."""
 
-Scene = Callable[[Stage], Image.Image]
+    paint: Callable[[Stage], Image.Image]
+    lights: tuple[Light, ...]
+    """In which it looks well."""
 
 
 def _peaks(stage: Stage) -> Image.Image:
@@ -186,49 +189,48 @@ def _ranges(stage: Stage) -> Image.Image:
     return picture
 
 
-SCENES: Final[tuple[tuple[str, Scene, tuple[Light, ...]], ...]] = (
-    (
+SCENES: Final[tuple[Scene, ...]] = (
+    Scene(
         "snowy peaks above a forest",
+        frozenset(("mountain", "peak", "alp", "snow", "winter", "summit", "ski", "hik")),
         _peaks,
         (lights.DAWN, lights.DAY, lights.ROSE, lights.GOLD, lights.NIGHT, lights.VIOLET, lights.AUTUMN),
     ),
-    (
+    Scene(
         "mountains mirrored in a lake",
+        frozenset(("lake", "water", "mountain", "reflect", "mirror", "river", "calm")),
         _lake,
         (lights.DAWN, lights.DAY, lights.ROSE, lights.POLAR, lights.VIOLET, lights.GOLD, lights.NIGHT),
     ),
-    (
+    Scene(
         "rolling hills and a lone tree",
+        frozenset(("hill", "tree", "meadow", "field", "green", "spring", "farm", "summer")),
         _hills,
         (lights.DAY, lights.GOLD, lights.AUTUMN, lights.DAWN, lights.EMBER),
     ),
-    ("islands in the sea", _coast, (lights.EMBER, lights.DAY, lights.ROSE, lights.GOLD, lights.VIOLET)),
-    ("forests in the fog", _forest, (lights.MIST, lights.DAWN, lights.AUTUMN, lights.POLAR, lights.VIOLET)),
-    (
+    Scene(
+        "islands in the sea",
+        frozenset(("sea", "ocean", "island", "beach", "coast", "wave", "sun", "water")),
+        _coast,
+        (lights.EMBER, lights.DAY, lights.ROSE, lights.GOLD, lights.VIOLET),
+    ),
+    Scene(
+        "forests in the fog",
+        frozenset(("forest", "tree", "fog", "wood", "mist", "pine", "autumn")),
+        _forest,
+        (lights.MIST, lights.DAWN, lights.AUTUMN, lights.POLAR, lights.VIOLET),
+    ),
+    Scene(
         "mountain ranges, one behind the other",
+        frozenset(("mountain", "sunset", "range", "evening", "layer", "valley")),
         _ranges,
         (lights.EMBER, lights.MIST, lights.VIOLET, lights.GOLD, lights.ROSE, lights.NIGHT),
     ),
-    ("dunes in the desert", _dunes, (lights.GOLD, lights.EMBER, lights.DAY, lights.NIGHT, lights.VIOLET)),
+    Scene(
+        "dunes in the desert",
+        frozenset(("desert", "dune", "sand", "sun", "hot")),
+        _dunes,
+        (lights.GOLD, lights.EMBER, lights.DAY, lights.NIGHT, lights.VIOLET),
+    ),
 )
-"""What is seen, how it is painted, and in which light it looks well."""
-
-
-def paint(seed: str, number: int, size: tuple[int, int]) -> Painting:
-    """Paint picture `number` of a seed: neighbours differ in scene and light, a repeat is the same."""
-    start = Random(seed).randrange(1_000_000)
-    random = Random(f"{seed}\x00{number}")
-    what, scene, suiting = SCENES[(start + number) % len(SCENES)]
-    light = suiting[(start // len(SCENES) + number // len(SCENES) + number * 3) % len(suiting)]
-    width, tall = size
-    low = tall * (
-        random.uniform(0.12, 0.24) if light.dark or light is lights.DAY else random.uniform(0.3, 0.46)
-    )
-    stage = Stage(
-        size,
-        random,
-        light,
-        (width * random.choice((random.uniform(0.15, 0.4), random.uniform(0.6, 0.85))), low),
-    )
-    image = scene(stage)
-    return Painting(image=image, description=f"{what} {light.phrase}")
+"""All there is to see, in the order of pictures for words that name none of it."""
