@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import count
 from typing import Final, NamedTuple
@@ -52,7 +53,8 @@ class Publisher:
         self._metrics = metrics
         self._producer: AIOKafkaProducer | None = None
         self._task: asyncio.Task[None] | None = None
-        self._turn = count()
+        # A turn for each topic: two topics taking turns together would each see every second partition only.
+        self._turns: defaultdict[str, Iterator[int]] = defaultdict(count)
         self._ok = False
         self._reason = "not connected yet"
         self._connected = asyncio.Event()
@@ -106,7 +108,8 @@ class Publisher:
         share = -(-len(messages) // min(wanted, len(partitions)))
         acknowledged = []
         for start in range(0, len(messages), share):
-            target = partition if partition in partitions else partitions[next(self._turn) % len(partitions)]
+            turn = next(self._turns[topic])
+            target = partition if partition in partitions else partitions[turn % len(partitions)]
             for chunk in _by_size(messages[start : start + share]):
                 batch = producer.create_batch()
                 for message in chunk:
