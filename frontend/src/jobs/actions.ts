@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import { explain } from "../api/client";
-import { cancelJob, deleteJob, jobQuery, redriveJob } from "../api/queries";
+import { cancelJob, deleteJob, jobQuery, redriveJob, statsQuery } from "../api/queries";
 import { isFinal, type Job } from "../api/types";
 import { useNotify } from "../ui/notices";
 import { useLive } from "./live-context";
@@ -23,6 +23,7 @@ export function useJobActions() {
     (job: Job) => {
       queries.setQueryData(jobQuery(job.id).queryKey, (known) => newerView(known, job));
       live.jobs.apply(job);
+      void queries.invalidateQueries({ queryKey: statsQuery.queryKey });
     },
     [queries, live],
   );

@@ -84,10 +84,16 @@ export function justify<T extends { width: number; height: number }>(
     row = [];
     ratios = 0;
   };
+  const heightOf = (count: number, sum: number) => (width - gap * (count - 1)) / sum;
   for (const item of items) {
+    const ratio = item.width / item.height;
+    const without = heightOf(row.length, ratios);
+    const withIt = heightOf(row.length + 1, ratios + ratio);
+    // One picture fewer may come nearer to the target than one too many.
+    if (row.length > 0 && withIt < target && without - target < target - withIt) close(without);
     row.push(item);
-    ratios += item.width / item.height;
-    const height = (width - gap * (row.length - 1)) / ratios;
+    ratios += ratio;
+    const height = heightOf(row.length, ratios);
     if (height <= target) close(height);
   }
   if (row.length)

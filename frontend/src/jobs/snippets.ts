@@ -3,7 +3,7 @@ import type { Json, Submission } from "../api/types";
 /** One submission in three languages, ready to paste. */
 export function snippetsOf(origin: string, submission: Submission): { name: string; text: string }[] {
   const line = JSON.stringify(submission);
-  const json = line.length > 56 ? JSON.stringify(submission, null, 2) : line;
+  const json = line.length > 56 ? JSON.stringify(submission, null, 2).replaceAll("\n", "\n  ") : line;
   return [
     {
       name: "curl",

@@ -209,4 +209,15 @@ describe("watching something else", () => {
     world.source.fails();
     expect(connection.status.state).toBe("offline");
   });
+
+  test("a pause gives the connection back, until the page is looked at again", () => {
+    world.source.opens();
+    connection.pause();
+    world.passes(600_000);
+    expect(world.openSources).toHaveLength(0);
+    connection.retryNow();
+    world.source.opens();
+    expect(resyncs).toEqual(["opened", "opened"]);
+    expect(connection.status.state).toBe("live");
+  });
 });

@@ -112,6 +112,13 @@ export class LiveConnection<Job extends LiveJob> {
     this.#connect();
   }
 
+  /** Let go of the connection until `retryNow`: nobody looks, and a browser has but six of them for one server. */
+  pause(): void {
+    if (this.#url === null) return;
+    this.#drop();
+    this.#tell({ ...this.#status, state: "reconnecting", reason: "starting", retryAt: null });
+  }
+
   close(): void {
     this.#drop();
     this.#url = null;

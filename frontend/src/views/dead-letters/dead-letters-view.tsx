@@ -45,7 +45,7 @@ export function DeadLettersView() {
             {letters.map((letter) => (
               <li key={letter.id} className="letter">
                 <span className="letter-title">
-                  <span className="badge">{letter.kind}</span>
+                  <span className="badge">{letter.kind.replaceAll("_", " ")}</span>
                   {letter.task ?? "Unreadable message"}
                   {letter.job && (
                     <Link to="/ui/jobs/$id" params={{ id: letter.job }} className="link mono" title={letter.job}>
