@@ -150,6 +150,23 @@ async def test_what_became_of_each_message_is_counted() -> None:
     assert bench.metrics.registry.get_sample_value("recording_seconds_count") == 3
 
 
+async def test_an_outage_counts_no_message_twice() -> None:
+    bench = Bench()
+    job = job_record()
+    bench.put(job)
+    bench.publisher.away = {"changed"}
+    batch = on("results", succeeded(job["_id"]), succeeded(job_record()["_id"]))
+    for _ in range(3):
+        with pytest.raises(OutageError):
+            await bench.recording.record(batch)
+    bench.publisher.away = set()
+    await bench.recording.record(batch)
+
+    dropped = {"topic": "results", "reason": "unknown_job"}
+    assert bench.metrics.registry.get_sample_value("messages_dropped_total", dropped) == 1
+    assert bench.count("succeeded") == 1
+
+
 async def test_a_job_deleted_between_its_move_and_the_reading_is_counted_as_unknown() -> None:
     bench = Bench()
     job = job_record()

@@ -1,6 +1,6 @@
 """Parks dead letters: first the letter with its exact bytes, then the move, then the event."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -108,20 +108,23 @@ class Parking:
 
     async def _fail(self, failures: Sequence[JobFailed]) -> None:
         moved = await self._store.apply(self._moves(failures))
+        self._parked.labels("failed").inc(moved)
         records = await self._store.records({failure.job_id for failure in failures})
         done: dict[str, Record] = {}
+        dropped: Counter[str] = Counter()
         for failure in failures:
             record = records.get(failure.job_id)
             if record is None:
-                self._dropped.labels(Topic.DEAD_LETTER, "unknown_job").inc()
+                dropped["unknown_job"] += 1
             elif record["state"] != JobState.FAILED or record["version"] != failure.version + 1:
-                self._dropped.labels(Topic.DEAD_LETTER, "stale_version").inc()
+                dropped["stale_version"] += 1
             else:
                 done[failure.job_id] = record
         await self._publisher.changed(list(done.values()))
-        self._parked.labels("failed").inc(moved)
         # A job may be deleted between its move and the reading.
         self._parked.labels("repeated").inc(max(0, len(done) - moved))
+        for reason, count in dropped.items():
+            self._dropped.labels(Topic.DEAD_LETTER, reason).inc(count)
 
     def _moves(self, failures: Sequence[JobFailed]) -> list[GuardedMove]:
         alike: dict[tuple[int, ErrorKind, ErrorInfo], list[str]] = defaultdict(list)

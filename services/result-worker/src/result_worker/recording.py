@@ -1,6 +1,7 @@
 """Records how jobs succeeded: first the result, then the move, then the event."""
 
-from collections import defaultdict
+import logging
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
@@ -12,6 +13,8 @@ from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record, one_line
 from service_chassis.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 
 class ResultStore(Protocol):
@@ -77,24 +80,28 @@ class Recording:
             if letters:
                 await self._publisher.rejected(letters)
                 self._recorded.labels("rejected").inc(len(letters))
+                log.warning("messages.unreadable", extra={"topic": Topic.RESULTS, "count": len(letters)})
 
     async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
         await self._store.keep(outcomes, lifetime=self._retention + STRAY_MARGIN)
         moved = await self._store.apply(self._moves(outcomes))
+        self._recorded.labels("succeeded").inc(moved)
         records = await self._store.records({outcome.job_id for outcome in outcomes})
         done: dict[str, tuple[Record, bytes]] = {}
+        dropped: Counter[str] = Counter()
         for outcome in outcomes:
             record = records.get(outcome.job_id)
             if record is None:
-                self._dropped.labels(Topic.RESULTS, "unknown_job").inc()
+                dropped["unknown_job"] += 1
             elif record["state"] != JobState.SUCCEEDED or record["version"] != outcome.version + 1:
-                self._dropped.labels(Topic.RESULTS, "stale_version").inc()
+                dropped["stale_version"] += 1
             else:
                 done.setdefault(outcome.job_id, (record, one_line(bytes(outcome.result))))
         await self._publisher.changed(list(done.values()))
-        self._recorded.labels("succeeded").inc(moved)
         # A job may be deleted between its move and the reading.
         self._recorded.labels("repeated").inc(max(0, len(done) - moved))
+        for reason, count in dropped.items():
+            self._dropped.labels(Topic.RESULTS, reason).inc(count)
 
     def _moves(self, outcomes: Sequence[JobSucceeded]) -> list[GuardedMove]:
         by_version: dict[int, list[str]] = defaultdict(list)
