@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import httpx
 
-JOB: Final = {"task": "image.search", "payload": {"query": "mountains", "count": 3}}
+JOB: Final = {"task": "image.search", "payload": {"query": "northern lights", "count": 3}}
 
 
 class SampleError(RuntimeError):
