@@ -105,7 +105,7 @@ class Events:
     async def seen(self, job: str, state: str, *, within: float = 20) -> dict[str, Any]:
         """Wait for the newest view of a job to be in this state."""
 
-        def look() -> dict[str, Any]:
+        async def look() -> dict[str, Any]:
             view = self.newest.get(job, {})
             assert view.get("state") == state
             return view

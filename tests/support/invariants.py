@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from job_contracts.lifecycle import FINAL, JobState, is_legal
 from job_contracts.messages import (
@@ -96,7 +96,8 @@ async def check(
         if record["state"] == "succeeded":
             found.expect(record["version"] - 1 in results.get(job, []), f"{job} succeeded without a result")
     letters = await topics.dump(Topic.DEAD_LETTER)
-    await _letters_are_exact_and_earned(found, records, letters, accepted, set(must_fail))
+    kept = await records.dead_letters()
+    _letters_are_exact_and_earned(found, kept, letters, topics.since, accepted, set(must_fail))
     _events_tell_the_truth(found, await topics.dump(Topic.JOB_EVENTS), stored)
     if events is not None:
         _the_page_ends_on_the_truth(found, events, stored)
@@ -156,19 +157,21 @@ def _steps_are_legal(
         found.expect(path[-1].version == record["version"] if path else False, f"{job}: the record differs")
 
 
-async def _letters_are_exact_and_earned(
+def _letters_are_exact_and_earned(
     found: Findings,
-    records: Records,
+    documents: Iterable[Mapping[str, Any]],
     letters: Sequence[ConsumerRecord],
+    since: Mapping[TopicPartition, int],
     accepted: Collection[str],
     must_fail: set[str],
 ) -> None:
-    kept = {
-        (d["origin"]["topic"], d["origin"]["partition"], d["origin"]["offset"]): d
-        for d in await records.dead_letters()
-    }
+    kept = {}
+    for document in documents:
+        place = TopicPartition(document["origin"]["topic"], document["origin"]["partition"])
+        if (offset := document["origin"]["offset"]) >= since[place]:
+            kept[place, offset] = document
     for letter in letters:
-        doc = kept.pop((letter.topic, letter.partition, letter.offset), None)
+        doc = kept.pop((TopicPartition(letter.topic, letter.partition), letter.offset), None)
         says = read_dead_letter(letter.value)
         if doc is None:
             found.wrong.append(f"the letter at {letter.partition}:{letter.offset} was not kept")

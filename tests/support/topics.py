@@ -52,13 +52,13 @@ class TopicProbe:
         key: bytes | None = None,
         headers: Iterable[tuple[str, bytes]] = (),
         partition: int | None = None,
-    ) -> TopicPartition:
-        """Put bytes on a topic, whatever they are."""
+    ) -> tuple[str, int, int]:
+        """Put bytes on a topic, whatever they are; return topic, partition and offset."""
         async with asyncio.timeout(20):
             done = await self._producer.send_and_wait(
                 topic, value, key=key, headers=list(headers), partition=partition
             )
-        return TopicPartition(done.topic, done.partition)
+        return done.topic, done.partition, done.offset
 
     async def ends(self, *topics: str) -> Marks:
         places = [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]

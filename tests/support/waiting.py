@@ -14,8 +14,7 @@ async def until(look: Callable[[], Awaitable[T]], *, within: float, what: str, e
     Parameters
     ----------
     look
-        What it raises as AssertionError counts as "not yet" and, at
-        the deadline, says what was still wrong.
+        An AssertionError it raises counts as "not yet"; at the deadline it says what was still wrong.
     within
         Seconds.
     what
