@@ -7,7 +7,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 RUN := .venv/bin/
-BOOTSTRAP = $(if $(PYTHON),$(PYTHON) deploy/bootstrap.py,@echo "Jobstream needs Python 3.11 or newer: none of python3, python3.11 … python3.14 on PATH is. Install one, or name it: make $@ PYTHON=/path/to/python" >&2; exit 1;)
+BOOTSTRAP = $(if $(PYTHON),$(PYTHON) deploy/bootstrap.py,@echo "Jobstream needs Python 3.11 or newer: none of python3, python3.11 … python3.14 on PATH is. Install one, or name it: make up PYTHON=/path/to/python" >&2; exit 1;)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
