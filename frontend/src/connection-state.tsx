@@ -24,6 +24,7 @@ export function ConnectionBadge() {
       <span>{word}</span>
       {retryAt !== null && (
         <span className="faint" aria-hidden="true">
+          {state === "offline" && "next try "}
           <Countdown until={retryAt} />
         </span>
       )}
@@ -42,8 +43,9 @@ export function ConnectionBanner() {
     <div className="banner" data-kind={status.state}>
       <Icon name="plug" />
       <span>
-        {REASONS[status.reason]}{" "}
-        {age === null ? "Nothing was received yet." : `What you see is ${age === "now" ? "a moment" : age} old.`}
+        {age === null
+          ? "The server cannot be reached. It is tried again and again."
+          : `${REASONS[status.reason]} What you see is ${age === "now" ? "a moment" : age} old.`}
       </span>
       <Button size="small" onClick={() => live.retryNow()}>
         Reconnect now

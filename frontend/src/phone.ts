@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
 /** The width where lists become cards; the same as in the style sheets. */
-const QUERY = "(max-width: 760px)";
+const QUERY = "(max-width: 860px)";
 
 function subscribe(listener: () => void): () => void {
   const query = window.matchMedia(QUERY);

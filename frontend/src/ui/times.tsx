@@ -1,5 +1,5 @@
 import { useNow } from "../time/clock";
-import { formatAge, formatDuration, formatExact } from "../time/format";
+import { formatAge, formatDuration, formatExact, formatRound } from "../time/format";
 
 /** How long ago, the exact time on hover. */
 export function Age({ at, suffix = "" }: { at: string; suffix?: string }) {
@@ -22,5 +22,5 @@ export function Span({ start, end }: { start: string; end: string | null }) {
 /** "in 4 s" until a moment comes. */
 export function Countdown({ until }: { until: number }) {
   const left = until - useNow("fast");
-  return <span>{left <= 500 ? "now" : `in ${formatDuration(Math.ceil(left / 1_000) * 1_000)}`}</span>;
+  return <span>{left <= 500 ? "now" : `in ${formatRound(Math.ceil(left / 1_000) * 1_000)}`}</span>;
 }

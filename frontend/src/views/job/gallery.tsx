@@ -48,7 +48,7 @@ export function Gallery({ pictures, result }: { pictures: Picture[]; result: Jso
                   onClick={() => setShown(pictures.indexOf(item))}
                 >
                   {item.blurHash && <Blur hash={item.blurHash} />}
-                  <FadeIn src={item.small} alt={item.alt} />
+                  <FadeIn src={item.small} large={item.large} width={width} alt={item.alt} />
                 </button>
                 <Attribution picture={item} />
               </li>
@@ -61,14 +61,23 @@ export function Gallery({ pictures, result }: { pictures: Picture[]; result: Jso
   );
 }
 
+interface FadeInProps {
+  src: string;
+  alt: string;
+  large?: string;
+  width?: number;
+}
+
 /** A picture that appears when it is whole; if it never comes, its blur and its description stay. */
-export function FadeIn({ src, alt }: { src: string; alt: string }) {
+export function FadeIn({ src, alt, large, width }: FadeInProps) {
   const [state, setState] = useState<"loading" | "here" | "missing">("loading");
   return state === "missing" ? (
     <span className="picture-missing">{alt}</span>
   ) : (
     <img
       src={src}
+      // The widths that the task promises of its two sizes; a sharp screen takes the larger.
+      {...(large && large !== src && { srcSet: `${src} 400w, ${large} 1080w`, sizes: `${Math.ceil(width ?? 0)}px` })}
       alt={alt}
       data-state={state}
       decoding="async"
