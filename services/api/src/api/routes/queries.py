@@ -1,12 +1,25 @@
 """What callers may ask in a query string; anything else is answered 422."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from job_contracts.lifecycle import JobState
 
 Short = Annotated[str, Field(min_length=1, max_length=255)]
+
+_DATE_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:.*")
+
+
+def _rfc_3339(value: Any) -> Any:
+    # pydantic would take a bare number for seconds since 1970.
+    if not _DATE_TIME.fullmatch(str(value)):
+        raise ValueError("Input should be an RFC 3339 date-time")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
 
 
 class _Query(BaseModel):
@@ -22,8 +35,8 @@ class JobQuery(_Query):
     batch: Short | None = None
     unique_key: Short | None = None
     error_type: Short | None = None
-    created_after: AwareDatetime | None = None
-    created_before: AwareDatetime | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
     order: Literal["newest", "oldest"] = "newest"
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1_024, description="`next_cursor` of the page before")] | None = (
@@ -46,7 +59,7 @@ class DeadLetterQuery(_Query):
     kind: Short | None = None
     task: Short | None = None
     error_type: Short | None = None
-    after: AwareDatetime | None = None
+    after: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1_024, description="`next_cursor` of the page before")] | None = (
         None

@@ -1,0 +1,178 @@
+"""Whatever goes wrong is answered as a problem: never HTML, never a traceback, never a 500."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api import Api
+from tests.support.product import Product
+from tests.unit.api.test_submission import BAD
+
+NOBODY = "0198c0de-0000-7000-8000-00000000dead"
+
+
+def _problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["type"].startswith("/problems/")
+    assert body["title"]
+    assert body["detail"]
+    assert body["instance"].startswith("/")
+    return body
+
+
+async def test_bad_submissions_are_refused_over_http_too(api: Api) -> None:
+    for body, status, pointers in BAD:
+        problem = _problem(await api.post(body), status)
+        assert {e["pointer"] for e in problem.get("errors", [])} == set(pointers)
+
+
+REFUSED = [
+    ("GET", "/nope", 404),
+    ("GET", "/jobs/", 404),
+    ("GET", "/jobs/5", 404),
+    ("GET", f"/jobs/{NOBODY.upper()}", 404),
+    ("GET", f"/jobs/{NOBODY}", 404),
+    ("GET", f"/jobs/{NOBODY}/result", 404),
+    ("GET", f"/jobs/{NOBODY}/attempts", 404),
+    ("GET", f"/jobs/{NOBODY}/events", 404),
+    ("GET", "/jobs/x/events", 404),
+    ("GET", f"/jobs/{NOBODY}/nope", 404),
+    ("GET", "/jobs/%00", 404),
+    ("GET", "/jobs/%F0%9F%98%80", 404),
+    ("GET", "/jobs/%FF", 404),
+    ("POST", f"/jobs/{NOBODY}/cancel", 404),
+    ("POST", "/jobs/x/cancel", 404),
+    ("POST", f"/jobs/{NOBODY}/redrive", 404),
+    ("DELETE", f"/jobs/{NOBODY}", 404),
+    ("GET", "/problems/nope", 404),
+    ("PUT", "/jobs", 405),
+    ("DELETE", "/jobs", 405),
+    ("PATCH", f"/jobs/{NOBODY}", 405),
+    ("POST", "/events", 405),
+    ("POST", "/stats", 405),
+    ("HEAD", "/jobs", 405),
+    ("OPTIONS", "/jobs", 405),
+    ("POST", "/jobs/batch", 405),
+    ("GET", "/schedules", 404),
+    ("GET", "/jobs?limit=0", 422),
+    ("GET", "/jobs?limit=201", 422),
+    ("GET", "/jobs?limit=x", 422),
+    ("GET", "/jobs?state=nope", 422),
+    ("GET", "/jobs?state=failed&state=", 422),
+    ("GET", "/jobs?order=random", 422),
+    ("GET", "/jobs?cursor=x", 422),
+    ("GET", "/jobs?created_after=2026", 422),
+    ("GET", "/jobs?created_after=2026-01-01T00:00:00", 422),
+    ("GET", "/jobs?colour=red", 422),
+    ("GET", f"/jobs/{NOBODY}?x=1", 422),
+    ("GET", "/stats?minutes=60", 422),
+    ("GET", "/events?colour=red", 422),
+    ("GET", "/events?state=nope", 422),
+    ("GET", "/dead-letters?limit=0", 422),
+]
+
+
+async def test_every_refusal_is_a_problem(api: Api) -> None:
+    for method, path, status in REFUSED:
+        answer = await api.call(method, path)
+        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        if method == "HEAD":
+            continue
+        problem = _problem(answer, status)
+        assert status != 405 or answer.headers["allow"]
+        assert status != 422 or problem["errors"]
+
+
+async def test_a_405_names_the_methods_that_work(api: Api) -> None:
+    assert (await api.call("PUT", "/jobs")).headers["allow"] == "GET, POST"
+    assert (await api.call("PUT", f"/jobs/{NOBODY}")).headers["allow"] == "DELETE, GET"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/plain"},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/jsonp"},
+        {"content-type": ""},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ],
+)
+async def test_a_body_of_another_kind_is_refused(api: Api, headers: dict[str, str]) -> None:
+    _problem(await api.call("POST", "/jobs", content=b'{"task":"noop"}', headers=headers), 415)
+
+
+async def test_json_may_name_its_charset(api: Api) -> None:
+    headers = {"content-type": "Application/JSON; charset=utf-8"}
+    assert (await api.call("POST", "/jobs", content=b'{"task":"noop"}', headers=headers)).status_code == 202
+
+
+def _padded(size: int) -> bytes:
+    frame = b'{"task":"any","payload":""}'
+    return frame.replace(b'""', b'"%s"' % (b"x" * (size - len(frame))))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_may_have_64_kib_and_not_a_byte_more(api: Api, chunked: bool) -> None:
+    async def pieces(body: bytes) -> Any:
+        for start in range(0, len(body), 1_000):
+            yield body[start : start + 1_000]
+
+    for size, status in ((64 * 1024, 202), (64 * 1024 + 1, 413), (3_000_000, 413)):
+        body = _padded(size)
+        answer = await api.call(
+            "POST",
+            "/jobs",
+            content=pieces(body) if chunked else body,
+            headers={"content-type": "application/json"},
+        )
+        assert answer.status_code == status
+        if status == 413:
+            _problem(answer, 413)
+    assert (await api.post({"task": "noop"})).status_code == 202
+
+
+async def test_a_redrive_is_held_to_the_same_limits(api: Api) -> None:
+    path = f"/jobs/{NOBODY}/redrive"
+    _problem(await api.call("POST", path, content=b"{}", headers={"content-type": "text/plain"}), 415)
+    big = _padded(70_000)
+    _problem(await api.call("POST", path, content=big, headers={"content-type": "application/json"}), 413)
+    _problem(await api.call("POST", path, content=b"{", headers={"content-type": "application/json"}), 400)
+
+
+async def test_what_is_no_http_is_answered_in_json(product: Product) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(product.stack.api_urls[0]).port)
+    writer.write(b"GARBAGE\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 10)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    writer.close()
+    assert b" 400 " in head
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == 400
+
+
+async def test_every_problem_has_its_entry(api: Api) -> None:
+    for kind in (await api.get("/problems")).json()["problems"]:
+        entry = (await api.get(f"/problems/{kind['slug']}")).json()
+        assert entry["remedy"], kind
+
+
+async def test_the_description_is_whole(api: Api) -> None:
+    document = (await api.get("/openapi.json")).json()
+    text = json.dumps(document)
+    schemas = document["components"]["schemas"]
+    named = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
+    assert named <= schemas.keys()
+    assert {"Submission", "JobView", "ProblemBody"} <= named
+    assert schemas["Submission"]["additionalProperties"] is False
+    assert {"/jobs", "/jobs/{job_id}", "/events", "/jobs/{job_id}/events", "/stats"} <= document[
+        "paths"
+    ].keys()
+    assert (await api.get("/docs")).status_code == 200
+    assert (await api.get("/")).json()["jobs"] == "/jobs"
