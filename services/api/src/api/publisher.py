@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
-from job_contracts.views import requested
+from job_contracts.views import event_headers, requested
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, Publisher, PublishError
 
@@ -131,7 +131,5 @@ def _changes_of(items: Sequence[Item]) -> list[Outgoing]:
             revision=record["revision"],
             job=Raw(view),
         )
-        found.append(
-            Outgoing(record["_id"].encode(), encode(message), headers_of(message, state=record["state"]))
-        )
+        found.append(Outgoing(record["_id"].encode(), encode(message), event_headers(message, record)))
     return found

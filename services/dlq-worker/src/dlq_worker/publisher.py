@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from job_contracts.messages import encode, headers_of
+from job_contracts.messages import encode
 from job_contracts.topics import Topic
-from job_contracts.views import Record, changed
+from job_contracts.views import Record, changed, event_headers
 from service_chassis.publisher import Outgoing, Publisher
 
 
@@ -16,8 +16,8 @@ class KafkaPublisher:
 
     async def changed(self, records: Sequence[Record]) -> None:
         """Announce the stored state of jobs."""
-        events = [(changed(record), record["state"]) for record in records]
+        events = [(changed(record), record) for record in records]
         await self._publisher.publish(
             Topic.JOB_EVENTS,
-            [Outgoing(e.job_id.encode(), encode(e), headers_of(e, state=state)) for e, state in events],
+            [Outgoing(e.job_id.encode(), encode(e), event_headers(e, record)) for e, record in events],
         )

@@ -1,22 +1,20 @@
 """Puts the worker's messages on their topics."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from job_contracts.messages import (
+    JobChanged,
     JobFailed,
     JobProgressed,
+    JobRequested,
     JobSucceeded,
-    Message,
     MessageRejected,
     encode,
     headers_of,
 )
 from job_contracts.topics import Topic
-from job_contracts.views import changed, requested
+from job_contracts.views import Record, changed, event_headers, progressed, requested
 from service_chassis.publisher import Outgoing, Publisher
-
-Record = Mapping[str, Any]
 
 
 class KafkaPublisher:
@@ -35,17 +33,17 @@ class KafkaPublisher:
 
     async def rejected(self, letters: Sequence[MessageRejected]) -> None:
         """Publish what could not be read, byte for byte."""
-        await self._publisher.publish(Topic.DEAD_LETTER, [_outgoing(m, key=b"") for m in letters])
+        await self._publisher.publish(
+            Topic.DEAD_LETTER, [Outgoing(b"", encode(m), headers_of(m)) for m in letters]
+        )
 
     async def changed(self, records: Sequence[Record]) -> None:
         """Announce the stored state of these jobs."""
-        await self._publisher.publish(
-            Topic.JOB_EVENTS, [_outgoing(changed(r), state=r["state"]) for r in records]
-        )
+        await self._publisher.publish(Topic.JOB_EVENTS, [_event(changed(r), r) for r in records])
 
-    async def progressed(self, events: Sequence[JobProgressed]) -> None:
-        """Announce how far running jobs are."""
-        await self._publisher.publish(Topic.JOB_EVENTS, [_outgoing(m, state="running") for m in events])
+    async def progressed(self, records: Sequence[Record]) -> None:
+        """Announce how far these running jobs are."""
+        await self._publisher.publish(Topic.JOB_EVENTS, [_event(progressed(r), r) for r in records])
 
     async def requested(self, records: Sequence[Record], *, partition: int | None = None) -> None:
         """Ask workers to look at these pending jobs."""
@@ -54,6 +52,9 @@ class KafkaPublisher:
         )
 
 
-def _outgoing(message: Message, *, key: bytes | None = None, state: str | None = None) -> Outgoing:
-    own = b"" if isinstance(message, MessageRejected) else message.job_id.encode()
-    return Outgoing(own if key is None else key, encode(message), headers_of(message, state=state))
+def _outgoing(message: JobRequested | JobSucceeded | JobFailed) -> Outgoing:
+    return Outgoing(message.job_id.encode(), encode(message), headers_of(message))
+
+
+def _event(message: JobChanged | JobProgressed, record: Record) -> Outgoing:
+    return Outgoing(message.job_id.encode(), encode(message), event_headers(message, record))

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from job_contracts.lifecycle import JobState
-from job_contracts.messages import JobProgressed
 from job_contracts.record import GuardedMove, progress
 from job_worker.execution import Execution, Running
 from job_worker.lease import Lease
@@ -41,8 +40,8 @@ class WatchPublisher(Protocol):
     async def changed(self, records: Sequence[Record]) -> None:
         """Announce stored states."""
 
-    async def progressed(self, events: Sequence[JobProgressed]) -> None:
-        """Announce progress."""
+    async def progressed(self, records: Sequence[Record]) -> None:
+        """Announce stored progress."""
 
 
 class Watching:
@@ -118,7 +117,7 @@ class Watching:
         stored = await self._store.records([j.request.job_id for j in reported])
         await self._publisher.progressed(
             [
-                _event(r)
+                r
                 for j in reported
                 if (r := stored.get(j.request.job_id)) and _is_run_of(r, j) and "progress" in r
             ]
@@ -133,14 +132,3 @@ class Watching:
 
 def _is_run_of(record: Record, job: Running) -> bool:
     return bool(record["version"] == job.version and record["state"] == JobState.RUNNING)
-
-
-def _event(record: Record) -> JobProgressed:
-    return JobProgressed(
-        job_id=record["_id"],
-        owner=record["owner"],
-        version=record["version"],
-        revision=record["revision"],
-        percent=record["progress"]["percent"],
-        message=record["progress"].get("message"),
-    )

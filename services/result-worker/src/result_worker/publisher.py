@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from job_contracts.messages import MessageRejected, encode, headers_of
 from job_contracts.topics import Topic
-from job_contracts.views import Record, changed
+from job_contracts.views import Record, changed, event_headers
 from service_chassis.publisher import Outgoing, Publisher
 
 
@@ -16,10 +16,10 @@ class KafkaPublisher:
 
     async def changed(self, jobs: Sequence[tuple[Record, bytes]]) -> None:
         """Announce the stored state of jobs, each with its result."""
-        events = [(changed(record, result), record["state"]) for record, result in jobs]
+        events = [(changed(record, result), record) for record, result in jobs]
         await self._publisher.publish(
             Topic.JOB_EVENTS,
-            [Outgoing(e.job_id.encode(), encode(e), headers_of(e, state=state)) for e, state in events],
+            [Outgoing(e.job_id.encode(), encode(e), event_headers(e, record)) for e, record in events],
         )
 
     async def rejected(self, letters: Sequence[MessageRejected]) -> None:

@@ -190,16 +190,21 @@ def is_job_id(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def headers_of(message: Message, *, state: str | None = None) -> Headers:
-    """Return the Kafka headers that let a reader skip a message without decoding it."""
+def headers_of(
+    message: Message, *, state: str | None = None, task: str | None = None, traceparent: str | None = None
+) -> Headers:
+    """Return the Kafka headers that let a reader skip a message without decoding it.
+
+    `state`, `task` and `traceparent` are given for messages that do not carry them themselves.
+    """
     headers: Headers = [("type", str(message.__struct_config__.tag).encode())]
     if isinstance(message, MessageRejected):
         return headers
     headers += [("owner", message.owner.encode()), ("version", b"%d" % message.version)]
-    if task := getattr(message, "task", None):
+    if task := getattr(message, "task", task):
         headers.append(("task", task.encode()))
     if state:
         headers.append(("state", state.encode()))
-    if traceparent := getattr(message, "traceparent", None):
+    if traceparent := getattr(message, "traceparent", traceparent):
         headers.append(("traceparent", traceparent.encode()))
     return headers

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from job_contracts.messages import JobChanged, JobRequested
+from job_contracts.messages import Headers, JobChanged, JobProgressed, JobRequested, headers_of
 from job_contracts.record import INLINE_LIMIT
 
 Record = Mapping[str, Any]
@@ -125,6 +125,26 @@ def changed(record: Record, result: bytes | None = None) -> JobChanged:
         version=record["version"],
         revision=record["revision"],
         job=Raw(encode_view(job_view(record, result))),
+    )
+
+
+def progressed(record: Record) -> JobProgressed:
+    """Return the event that announces the stored progress of a running job."""
+    done = record["progress"]
+    return JobProgressed(
+        job_id=record["_id"],
+        owner=record["owner"],
+        version=record["version"],
+        revision=record["revision"],
+        percent=done["percent"],
+        message=done.get("message"),
+    )
+
+
+def event_headers(event: JobChanged | JobProgressed, record: Record) -> Headers:
+    """Return the headers of an event that was built from this record."""
+    return headers_of(
+        event, state=record["state"], task=record["task"], traceparent=record.get("traceparent")
     )
 
 
