@@ -1,0 +1,163 @@
+"""Every list is covered by the index it names, whichever driver asks."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from api.listing import LIST_LIMIT, SCAN_BUDGET, JobFilters, query_of, trimmed
+from api.store import MongoJobStore
+from job_contracts.indexes import INDEXES
+from job_contracts.record import Collection
+from service_chassis.mongo import Mongo
+from service_chassis.settings import MongoDriver, MongoSettings
+from tests.support.product import Servers
+from tests.unit.api.fakes import record
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+
+QUERIES: list[dict[str, Any]] = [
+    {},
+    {"newest_first": False},
+    {"states": ["failed"]},
+    {"states": ["failed", "running", "succeeded"]},
+    {"task": "noop"},
+    {"tags": ["even"]},
+    {"tags": ["even", "third"]},
+    {"batch": "b1"},
+    {"error_type": "E"},
+    {"error_type": "E", "states": ["failed"]},
+    {"unique_key": "u"},
+    {"states": ["pending"], "task": "noop", "tags": ["even"]},
+    {"created_after": NOW, "created_before": datetime(2027, 1, 1, tzinfo=UTC), "task": "noop"},
+]
+
+
+def _job(number: int) -> dict[str, Any]:
+    return record(
+        f"019{number:05x}-0000-7000-8000-000000000000",
+        state=("pending", "running", "succeeded", "failed")[number % 4],
+        task=("noop", "sleep")[number % 3 == 0],
+        tags=["even" if number % 2 == 0 else "odd", *(["third"] if number % 3 == 0 else [])],
+        **({"batch": "b1"} if number % 5 == 0 else {}),
+        **({"error": {"kind": "rejected", "type": "E", "message": ""}} if number % 4 == 3 else {}),
+        payload='"' + "x" * (number * 100) + '"',
+    )
+
+
+JOBS = [_job(number) for number in range(60)]
+
+
+def _wanted(job: dict[str, Any], filters: JobFilters) -> bool:
+    return (
+        (not filters.states or job["state"] in filters.states)
+        and (filters.task is None or job["task"] == filters.task)
+        and set(filters.tags) <= set(job["tags"])
+        and (filters.batch is None or job.get("batch") == filters.batch)
+        and (filters.unique_key is None or job.get("unique_key") == filters.unique_key)
+        and (filters.error_type is None or job.get("error", {}).get("type") == filters.error_type)
+        and (filters.created_after is None or job["_id"] >= "019de0")
+    )
+
+
+@pytest.fixture(params=list(MongoDriver))
+async def mongo(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Mongo]:
+    settings = MongoSettings(uri=SecretStr(servers.mongo_uri), database="contract-api", driver=request.param)
+    async with Mongo(settings, indexes=INDEXES) as mongo:
+        await mongo.ready()
+        jobs = mongo.collection(Collection.JOBS)
+        await jobs.delete_many({})
+        await jobs.insert_many(JOBS)
+        yield mongo
+
+
+async def _stages(mongo: Mongo, pipeline: list[dict[str, Any]], index: str) -> list[dict[str, Any]]:
+    """Return every stage of the winning plan, wherever it is nested."""
+    command = {
+        "explain": {"aggregate": "jobs", "pipeline": pipeline, "cursor": {}, "hint": index},
+        "verbosity": "executionStats",
+    }
+    found: list[dict[str, Any]] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            if "stage" in node:
+                found.append(node)
+            for child in node.values():
+                walk(child)
+        elif isinstance(node, list):
+            for child in node:
+                walk(child)
+
+    database = mongo.collection(Collection.JOBS).database
+    walk(await database.command(command))
+    return found
+
+
+@pytest.mark.parametrize("filters", QUERIES, ids=str)
+async def test_a_list_walks_its_index_and_sorts_nothing(mongo: Mongo, filters: dict[str, Any]) -> None:
+    query = query_of("default", JobFilters(**filters), None)
+    pipeline: list[dict[str, Any]] = [
+        {"$match": query.lead},
+        {"$sort": {"_id": query.direction}},
+        {"$limit": 5},
+    ]
+    stages = await _stages(mongo, pipeline, query.along)
+    names = {stage["stage"] for stage in stages}
+    assert "IXSCAN" in names
+    assert not names & {"COLLSCAN", "SORT"}, names
+    assert {stage["indexName"] for stage in stages if "indexName" in stage} == {query.along}
+
+
+@pytest.mark.parametrize("filters", QUERIES, ids=str)
+async def test_a_list_brings_what_its_filters_ask_for(mongo: Mongo, filters: dict[str, Any]) -> None:
+    store, wanted = MongoJobStore(mongo), JobFilters(**filters)
+    found: list[str] = []
+    after = None
+    while True:
+        page = await store.page(query_of("default", wanted, after), limit=7, view_limit=LIST_LIMIT)
+        found += [job["_id"] for job in page.records]
+        if (after := page.last_id) is None:
+            break
+    expected = [job["_id"] for job in JOBS if _wanted(job, wanted)]
+    assert found == (expected[::-1] if wanted.newest_first else expected)
+
+
+async def test_a_listed_job_leaves_its_long_payload_at_home(mongo: Mongo) -> None:
+    page = await MongoJobStore(mongo).page(
+        query_of("default", JobFilters(), None), limit=60, view_limit=LIST_LIMIT
+    )
+    for job in page.records:
+        number = next(n for n, known in enumerate(JOBS) if known["_id"] == job["_id"])
+        assert job["payload"] == (JOBS[number]["payload"] if number * 100 + 2 <= LIST_LIMIT else "null")
+    assert trimmed(1)[0]["$set"]["payload"]["$cond"][0]["$lte"][1] == 1
+
+
+async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
+    mongo: Mongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert SCAN_BUDGET == 10_000
+    monkeypatch.setattr("api.store.SCAN_BUDGET", 10)
+    store, wanted = MongoJobStore(mongo), JobFilters(unique_key="nobody's")
+    pages, after = 0, None
+    while True:
+        page = await store.page(query_of("default", wanted, after), limit=5, view_limit=LIST_LIMIT)
+        assert page.records == []
+        pages += 1
+        if (after := page.last_id) is None:
+            break
+    assert pages == 7
+
+
+async def test_an_insert_names_the_jobs_whose_key_was_held(mongo: Mongo) -> None:
+    store = MongoJobStore(mongo)
+
+    def keyed(number: int, key: str) -> dict[str, Any]:
+        return record(f"0198ffff-0000-7000-8000-{number:012}", idempotency={"key": key, "hash": "h"})
+
+    assert await store.insert([keyed(1, "a"), keyed(2, "b")]) == set()
+    assert await store.insert([keyed(3, "c"), keyed(4, "a"), keyed(5, "d"), keyed(6, "b")]) == {1, 3}
+    found = await store.by_idempotency_keys([("default", "a"), ("default", "d"), ("somebody", "a")])
+    assert {key: job["_id"][-1] for (_, key), (job, _) in found.items()} == {"a": "1", "d": "5"}
