@@ -85,8 +85,12 @@ def kafka_libs() -> Path:
         if target.is_dir():
             return target
         part = Path(tempfile.mkdtemp(prefix="kafka-", dir=target.parent))
-        with ThreadPoolExecutor(8) as pool:
-            jars = dict(zip(known, pool.map(_fetch, known), strict=True))
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                jars = dict(zip(known, pool.map(_fetch, known), strict=True))
+        except PackageError:
+            shutil.rmtree(part)
+            raise
         for coordinate, sha in known.items():
             if (came := _sha256(jars[coordinate])) != sha:
                 shutil.rmtree(part)
@@ -141,7 +145,12 @@ def _fetch(coordinate: str) -> Path:
     from jgo.maven import MavenContext
 
     group, artifact, version = coordinate.split(":")
-    jar: Path = MavenContext().project(group, artifact).at_version(version).artifact().resolve()
+    try:
+        jar: Path = MavenContext().project(group, artifact).at_version(version).artifact().resolve()
+    except (OSError, RuntimeError) as error:
+        # requests' errors are OSErrors and name a host and a path at length; the last part says what is wrong.
+        msg = f"{coordinate} could not be fetched: {str(error)[-300:]}. Run it again, or set KAFKA__BOOTSTRAP_SERVERS"
+        raise PackageError(msg) from error
     return jar
 
 
