@@ -111,10 +111,15 @@ class Catalogue:
         return Problem(UNKNOWN_TASK, detail, errors=[FieldError("/task", detail)])
 
     async def _look_again(self) -> None:
+        """Load what is at least as new as this call; those who ask meanwhile share one look."""
+        clock = asyncio.get_running_loop().time
+        asked = clock()
         async with self._lock:
+            if self._last >= asked:
+                return
             # A client that asks for nonsense must not become a load on the database.
-            if asyncio.get_running_loop().time() - self._last >= _SELDOM.total_seconds():
-                await self._load()
+            await asyncio.sleep(self._last + _SELDOM.total_seconds() - clock())
+            await self._load()
 
     async def _keep_fresh(self) -> None:
         while True:
@@ -128,6 +133,7 @@ class Catalogue:
             await asyncio.sleep(self._refresh.total_seconds())
 
     async def _load(self) -> None:
+        began = asyncio.get_running_loop().time()
         stored = await self._store.tasks()
         entries: dict[str, CatalogueEntry] = {}
         for doc in stored:
@@ -136,7 +142,7 @@ class Catalogue:
             except (KeyError, TypeError, ValueError, ValidationError) as error:
                 log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
         self._entries, self._loaded = entries, True
-        self._last = asyncio.get_running_loop().time()
+        self._last = began
 
     def _entry(self, doc: Mapping[str, Any]) -> CatalogueEntry:
         name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from job_worker.moving import Moving
 from job_worker.tasks import Task
+from service_chassis.health import Status
 
 
 class CatalogueStore(Protocol):
@@ -22,13 +23,20 @@ class Catalogue:
         self._entries = [task.catalogue_entry() for task in tasks.values()]
         self._store, self._moving = store, moving
         self._task: asyncio.Task[None] | None = None
+        self._published = False
 
     async def __aenter__(self) -> "Catalogue":
-        self._task = asyncio.create_task(
-            self._moving.until_answered(self._store.publish_catalogue, self._entries), name="catalogue"
-        )
+        self._task = asyncio.create_task(self._publish(), name="catalogue")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._task:
             self._task.cancel()
+
+    def check(self) -> Status:
+        """Whether the tasks are known to the api: before that it would call them unknown."""
+        return Status(self._published, "published" if self._published else "not published yet")
+
+    async def _publish(self) -> None:
+        await self._moving.until_answered(self._store.publish_catalogue, self._entries)
+        self._published = True

@@ -111,10 +111,17 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
     metrics.gauge("slots_total", "Slots there are").set(slots.total)
-    health = Health(required={"mongo": mongo.check, "kafka": kafka.check, "jobs": subscription.check})
+    catalogue = Catalogue(tasks, store=store, moving=moving)
+    health = Health(
+        required={
+            "mongo": mongo.check,
+            "kafka": kafka.check,
+            "catalogue": catalogue.check,
+            "jobs": subscription.check,
+        }
+    )
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
-    catalogue = Catalogue(tasks, store=store, moving=moving)
     connections: list[Part] = [ops, mongo, kafka, offsets, resources]
     parts = [*connections, catalogue, lease, execution, watching, dispatcher, subscription]
     return Service(NAME, health=health, parts=parts, grace=settings.shutdown_grace)
