@@ -7,10 +7,12 @@ import os
 import shutil
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 IMAGES: Final = Path(__file__).parent / "images"
@@ -40,11 +42,13 @@ def main() -> int:
     IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        for name, path in (("jobs", "/ui/jobs"), ("job", f"/ui/jobs/{ids[-1]}")):
+        page = browser.new_page(color_scheme="light")
+        for name, path, height in (("jobs", "/ui/jobs", 420), ("job", f"/ui/jobs/{ids[-1]}", 800)):
+            page.set_viewport_size({"width": 1280, "height": height})
             page.goto(f"{url}{path}", wait_until="load")
             page.wait_for_timeout(2_500)  # pictures fade in; there is nothing to wait for but that
-            page.screenshot(path=IMAGES / f"{name}.png")
+            picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+            picture.quantize(256).save(IMAGES / f"{name}.png", optimize=True)
         browser.close()
     sizes = {file.name: file.stat().st_size for file in sorted(IMAGES.glob("*.png"))}
     sys.stdout.write(", ".join(f"{name}: {size:,} bytes" for name, size in sizes.items()) + "\n")
