@@ -25,6 +25,7 @@ from jobstream_local.state import Home
 from tests.load import cpu
 from tests.load.driving import Driver, Tally
 from tests.load.report import Figures, line, table
+from tests.load.wire import WireError
 
 _BODY = b'{"task":"noop","payload":{}}'
 
@@ -41,7 +42,11 @@ def main() -> int:
     parser.add_argument("--warmup", type=int, default=4_000, help="single POSTs before anything counts")
     parser.add_argument("--rounds", type=int, default=2, help="the table shows the median")
     options = parser.parse_args()
-    return uvloop.run(_bench(options))
+    try:
+        return uvloop.run(_bench(options))
+    except (OSError, WireError) as error:
+        _say(f"no figures: {error}")
+        return 1
 
 
 async def _bench(options: argparse.Namespace) -> int:
