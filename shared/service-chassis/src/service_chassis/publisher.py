@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from service_chassis.backoff import Backoff
 from service_chassis.health import Status
+from service_chassis.metadata import pace_metadata
 from service_chassis.metrics import Metrics
 from service_chassis.settings import KafkaSettings
 
@@ -146,6 +147,7 @@ class Publisher:
             request_timeout_ms=round(self._settings.request_timeout / timedelta(milliseconds=1)),
             metadata_max_age_ms=5_000,
         )
+        pace_metadata(producer.client)
         try:
             await producer.start()
         except BaseException:

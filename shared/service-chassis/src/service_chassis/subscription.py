@@ -18,6 +18,7 @@ from faststream.kafka import KafkaBroker
 
 from service_chassis.backoff import Backoff
 from service_chassis.health import Status
+from service_chassis.metadata import pace_metadata
 from service_chassis.metrics import Metrics
 from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
 from service_chassis.settings import KafkaSettings
@@ -277,6 +278,7 @@ class _PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, *topics: str, ask: Demand, **options: Any) -> None:
         super().__init__(*topics, **options)
         self._ask = ask
+        pace_metadata(self._client)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, **_: Any
