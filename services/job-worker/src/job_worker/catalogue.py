@@ -35,7 +35,7 @@ class Catalogue:
 
     def check(self) -> Status:
         """Whether the tasks are known to the api: before that it would call them unknown."""
-        return Status(self._published, "published" if self._published else "not published yet")
+        return Status(self._published, "published" if self._published else "waits for MongoDB to store it")
 
     async def _publish(self) -> None:
         await self._moving.until_answered(self._store.publish_catalogue, self._entries)

@@ -129,7 +129,9 @@ class Mongo:
                     await self._create_indexes()
                 self._say(True, "connected")
             except (PyMongoError, OSError, TimeoutError) as error:
-                self._say(False, f"{type(error).__name__}: {str(error)[:200]}")
+                # PyMongo's message goes on with its settings and the whole topology.
+                told = str(error).partition(" (configured")[0].partition(", Timeout:")[0]
+                self._say(False, f"{type(error).__name__}: {told[:200]}")
             await asyncio.sleep(_REFRESH.total_seconds())
 
     def _say(self, ok: bool, reason: str) -> None:
