@@ -4,10 +4,13 @@ import re
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from api import __doc__ as summary
 from api.answers import answer_errors_as_problems, send_problem
+from api.manual import manual_page, manual_style
 from api.openapi import describe
 from service_chassis.server import AsgiApp, Receive, Scope, Send
 
@@ -51,7 +54,14 @@ class Front:
 
 def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIRouter]) -> AsgiApp:
     """Return the ASGI app."""
-    app = FastAPI(title="Jobstream", version="0.1.0", summary=summary, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="Jobstream",
+        version="0.1.0",
+        summary=summary,
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.router.routes += [
         Route("/jobs", submit, methods=["POST"]),
         Route("/events", many, methods=["GET"]),
@@ -62,4 +72,12 @@ def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIR
         app.router.routes += router.routes
     answer_errors_as_problems(app)
     describe(app)
+
+    async def manual(_: Request) -> Response:
+        return manual_page(app.openapi())
+
+    async def style(_: Request) -> Response:
+        return manual_style()
+
+    app.router.routes += [Route("/docs", manual), Route("/docs/style.css", style)]
     return Front(app, submit=submit, many=many, one=one)
