@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,8 +15,28 @@ class MongoDriver(StrEnum):
     MOTOR = "motor"
 
 
-class Section(BaseModel):
-    """A group of settings, read from `SECTION__FIELD`."""
+def _seconds(value: Any) -> Any:
+    """Read a bare number as seconds; the environment has text alone, which pydantic takes as ISO 8601 (`PT2S`).
+
+    >>> _seconds("2.5"), _seconds("PT2S"), _seconds("name")
+    (2.5, 'PT2S', 'name')
+    """
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+class _NumbersAreSeconds(BaseModel):
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_durations(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields.get(info.field_name or "")
+        return _seconds(value) if field is not None and field.annotation is timedelta else value
+
+
+class Section(_NumbersAreSeconds):
+    """A group of settings, read from `SECTION__FIELD`; durations are seconds or ISO 8601."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,7 +109,7 @@ class LogSettings(Section):
     )
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(BaseSettings, _NumbersAreSeconds):
     """Settings every service has; each service adds its own sections."""
 
     model_config = SettingsConfigDict(env_nested_delimiter="__", frozen=True, extra="ignore")

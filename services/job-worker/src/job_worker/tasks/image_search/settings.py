@@ -5,8 +5,10 @@ from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service_chassis.settings import Section
 
 
 def is_loopback(url: str) -> bool:
@@ -22,10 +24,10 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-class UnsplashSettings(BaseModel):
+class UnsplashSettings(Section):
     """How to reach Unsplash."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     access_key: Annotated[
         SecretStr | None, Field(description="The application's access key; without one pictures are drawn")
@@ -62,10 +64,10 @@ class UnsplashSettings(BaseModel):
         return url.rstrip("/")
 
 
-class ImagesSettings(BaseModel):
+class ImagesSettings(Section):
     """Where pictures come from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     provider: Annotated[
         Literal["auto", "unsplash", "sample"],
