@@ -1,33 +1,27 @@
-"""The product as a person meets it: the built page in headless Chromium, on real servers."""
+"""The product from outside: a browser, the web server with the built page, and a proxy that can be cut between them."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
-from jobstream_local import page as built
+from jobstream_local import page as built_page
 from tests.support.api import Api
 from tests.support.product import Product, Servers
+from tests.support.proxy import Proxy
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium() -> str:
+    """Where the browser is."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip(
-            f"no browser: none of {', '.join(BROWSERS)} is on PATH (on Debian: apt-get install chromium)"
+            f"no browser: none of {', '.join(BROWSERS)} is on PATH (Debian: apt-get install chromium)"
         )
     return found
 
@@ -35,22 +29,48 @@ def chromium() -> str:
 @pytest.fixture(scope="package")
 def product(chromium: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     home = tmp_path_factory.mktemp("e2e")
-    built.build(home / "page.log")
-    product = Product(home, servers=servers, page=built.dist())
+    built_page.build(home / "page.log")
+    product = Product(home, servers=servers, page=built_page.dist())
     product.up()
     yield product
     product.down()
 
 
 @pytest.fixture
+async def api(product: Product) -> AsyncIterator[Api]:
+    async with product.api() as api:
+        yield api
+
+
+@pytest.fixture
+async def proxy(product: Product) -> AsyncIterator[Proxy]:
+    """What stands between the browser and the web server."""
+    async with Proxy(urlsplit(product.stack.web_url).port or 0) as proxy:
+        yield proxy
+
+
+@pytest.fixture
 async def browser(chromium: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         await browser.close()
 
 
 @pytest.fixture
-async def api(product: Product) -> AsyncIterator[Api]:
-    async with product.api() as api:
-        yield api
+async def page(browser: Browser, proxy: Proxy) -> AsyncIterator[Page]:
+    """A desk's window on the page, behind the proxy; what the page complains of fails the test."""
+    context = await browser.new_context(base_url=proxy.url, viewport={"width": 1280, "height": 800})
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda said: (
+            complaints.append(said.text) if said.type == "error" and "ERR_" not in said.text else None
+        ),
+    )
+    yield page
+    await context.close()
+    assert not complaints
