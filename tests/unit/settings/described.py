@@ -97,7 +97,7 @@ def env_example() -> str:
     lines = [
         "# Every setting with its default; take the # away to change one. No service reads this file by itself:",
         "# `set -a; . ./.env; set +a; make up`, or an `env_file` of whatever starts the services.",
-        "# docs/configuration.md says who reads what. Durations are ISO 8601: PT10S, PT0.5S, P7D.",
+        "# docs/configuration.md says who reads what. Durations: seconds (10, 0.5) or ISO 8601 (PT10S, P7D).",
     ]
     section = ""
     for setting in dict.fromkeys(s for s in readers()):
