@@ -10,13 +10,13 @@ from pymongo.errors import BulkWriteError
 
 from api.listing import SCAN_BUDGET, ListQuery, result_ids, trimmed
 from job_contracts.lifecycle import JobState
-from job_contracts.record import INLINE_LIMIT, Collection, GuardedMove
+from job_contracts.record import HISTORY, INLINE_LIMIT, Collection, GuardedMove
 from service_chassis.mongo import Mongo
 
 Record = Mapping[str, Any]
 
 _DUPLICATE_KEY = 11000
-_HISTORY = {"attempts": 0, "logs": 0}
+_HISTORY = dict.fromkeys(HISTORY, 0)
 _BUDGET_MS = 2_000
 
 

@@ -9,13 +9,11 @@ import msgspec
 
 from dlq_worker.parking import DeadLetter
 from job_contracts.messages import MessageRejected
-from job_contracts.record import Collection, GuardedMove
+from job_contracts.record import HISTORY, Collection, GuardedMove
 from job_contracts.rejection import origin_of
 from job_contracts.views import Record
-from service_chassis.bulk import insert_missing, update_groups
+from service_chassis.bulk import insert_missing, read_by_id, update_groups
 from service_chassis.mongo import Mongo
-
-_HISTORY = {"attempts": 0, "logs": 0}
 
 
 class MongoLetterStore:
@@ -36,9 +34,7 @@ class MongoLetterStore:
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
-        jobs = self._mongo.collection(Collection.JOBS)
-        found = await jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
-        return {record["_id"]: record for record in found}
+        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, without=HISTORY)
 
 
 def _document(letter: DeadLetter, cluster: str, now: datetime, expire_at: datetime) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateMany, UpdateOne
+from pymongo import ReturnDocument, UpdateOne
 
 from job_contracts.lifecycle import JobState
-from job_contracts.record import NOW, Collection, GuardedMove, after, due
+from job_contracts.record import HISTORY, NOW, Collection, GuardedMove, after, due
+from service_chassis.bulk import read_by_id, update_groups
 from service_chassis.mongo import Mongo
 
 Record = Mapping[str, Any]
 
-_HISTORY = {"attempts": 0, "logs": 0}
+_WITHOUT_HISTORY = dict.fromkeys(HISTORY, 0)
 
 
 class MongoJobStore:
@@ -27,12 +28,8 @@ class MongoJobStore:
         return self._mongo.collection(Collection.JOBS)
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
-        """Apply guarded moves in order, in one round trip; return how many records matched."""
-        if len(moves) == 1:
-            result = await self._jobs.update_many(moves[0].filter, moves[0].update)
-            return int(result.matched_count)
-        result = await self._jobs.bulk_write([_operation(move) for move in moves], ordered=True)
-        return int(result.matched_count)
+        """Apply guarded moves in order, in one round trip; return how many records changed."""
+        return await update_groups(self._jobs, moves, ordered=True)
 
     async def claimed_ids(self, ids: Sequence[str], token: str) -> set[str]:
         """Return which of these jobs the claim with this token has got."""
@@ -41,13 +38,12 @@ class MongoJobStore:
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
-        found = await self._jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
-        return {doc["_id"]: doc for doc in found}
+        return await read_by_id(self._jobs, ids, without=HISTORY)
 
     async def running_of(self, worker: str) -> list[Record]:
         """Return the jobs that run under this worker's lease."""
         found: list[Record] = await self._jobs.find(
-            {"worker": worker, "state": str(JobState.RUNNING)}, _HISTORY
+            {"worker": worker, "state": str(JobState.RUNNING)}, _WITHOUT_HISTORY
         ).to_list(None)
         return found
 
@@ -60,7 +56,7 @@ class MongoJobStore:
     async def due(self, limit: int) -> list[Record]:
         """Return jobs whose `wake_at` has come, the longest overdue first."""
         found: list[Record] = (
-            await self._jobs.find(due(), _HISTORY).sort("wake_at", 1).limit(limit).to_list(None)
+            await self._jobs.find(due(), _WITHOUT_HISTORY).sort("wake_at", 1).limit(limit).to_list(None)
         )
         return found
 
@@ -105,12 +101,6 @@ class MongoJobStore:
         ]
         if writes:
             await self._mongo.collection(Collection.TASKS).bulk_write(writes)
-
-
-def _operation(move: GuardedMove) -> UpdateMany | UpdateOne:
-    # mongod takes a single update along a shorter path than an update of many.
-    kind = UpdateOne if isinstance(move.filter["_id"], str) else UpdateMany
-    return kind(move.filter, move.update)
 
 
 def _literal(entry: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from job_contracts.messages import JobSucceeded
-from job_contracts.record import Collection, GuardedMove
+from job_contracts.record import HISTORY, Collection, GuardedMove
 from job_contracts.views import Record, one_line
-from service_chassis.bulk import insert_missing, update_groups
+from service_chassis.bulk import insert_missing, read_by_id, update_groups
 from service_chassis.mongo import Mongo
-
-_HISTORY = {"attempts": 0, "logs": 0}
 
 
 class MongoResultStore:
@@ -39,6 +37,4 @@ class MongoResultStore:
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
-        jobs = self._mongo.collection(Collection.JOBS)
-        found = await jobs.find({"_id": {"$in": list(ids)}}, _HISTORY).to_list(None)
-        return {record["_id"]: record for record in found}
+        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, without=HISTORY)

@@ -43,6 +43,9 @@ RESULT_LIMIT: Final = 512 * 1024
 
 NOW: Final = "$$NOW"
 
+HISTORY: Final = ("attempts", "logs")
+"""Fields that only those who show the history of a job need to read."""
+
 
 class Collection(StrEnum):
     """The collections of the service."""

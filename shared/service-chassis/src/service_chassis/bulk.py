@@ -1,6 +1,6 @@
-"""Writing many documents in one round trip, safe to repeat."""
+"""Reading and writing many documents in one round trip; the writes are safe to repeat."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import UpdateMany, UpdateOne
@@ -27,8 +27,21 @@ async def insert_missing(collection: Collection, documents: Sequence[Mapping[str
             raise
 
 
-async def update_groups(collection: Collection, updates: Sequence[tuple[Any, Any]]) -> int:
-    """Apply each (filter, update) to all it matches, in one round trip; return how many changed."""
+async def read_by_id(
+    collection: Collection, ids: Iterable[str], *, without: Iterable[str] = ()
+) -> dict[str, Mapping[str, Any]]:
+    """Return the documents with these ids, less the fields nobody needs here."""
+    found = await collection.find({"_id": {"$in": list(ids)}}, dict.fromkeys(without, 0)).to_list(None)
+    return {document["_id"]: document for document in found}
+
+
+async def update_groups(
+    collection: Collection, updates: Sequence[tuple[Any, Any]], *, ordered: bool = False
+) -> int:
+    """Apply each (filter, update) to all it matches, in one round trip; return how many changed.
+
+    With `ordered` a later update sees what an earlier one has done.
+    """
     if not updates:
         return 0
     # mongod takes an update of one document along a shorter path, and the driver can repeat it by itself.
@@ -36,5 +49,5 @@ async def update_groups(collection: Collection, updates: Sequence[tuple[Any, Any
         UpdateOne(query, update) if isinstance(query.get("_id"), str) else UpdateMany(query, update)
         for query, update in updates
     ]
-    result = await collection.bulk_write(operations, ordered=False)
+    result = await collection.bulk_write(operations, ordered=ordered)
     return int(result.modified_count)

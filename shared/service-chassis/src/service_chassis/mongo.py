@@ -9,7 +9,14 @@ from typing import Any, Protocol
 
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, IndexModel
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, OperationFailure, PyMongoError, WTimeoutError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -22,6 +29,9 @@ Collection = Any
 """A collection of either driver: their asynchronous methods have the same names and arguments."""
 
 _REFRESH = timedelta(seconds=2)
+
+_PASSING = frozenset({64, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
+"""Codes of a server that shuts down, steps down or has no majority just now (MongoDB, error_codes.yml)."""
 
 
 class IndexSpec(Protocol):
@@ -43,6 +53,11 @@ class IndexSpec(Protocol):
 def is_outage(error: BaseException) -> bool:
     """Whether MongoDB, not the request, is to blame, so that the same call may work later."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | TimeoutError):
+        return True
+    if isinstance(error, BulkWriteError):
+        refused = error.details.get("writeErrors", [])
+        return bool(error.details.get("writeConcernErrors")) or any(e["code"] in _PASSING for e in refused)
+    if isinstance(error, OperationFailure) and error.code in _PASSING:
         return True
     return isinstance(error, PyMongoError) and any(
         error.has_error_label(label) for label in ("RetryableWriteError", "TransientTransactionError")
