@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.support.api import Api
 from tests.support.proxy import Proxy
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(150)
 
@@ -114,9 +115,13 @@ async def test_a_running_job_is_cancelled_and_a_failed_one_redriven_by_its_butto
     await page.goto(f"/ui/jobs/{job}")
     await see_state(page, "failed")
     await page.get_by_role("button", name=re.compile("^redrive", re.IGNORECASE)).first.click()
-    again = await api.reach(job, "failed", within=20)
-    while again["redrives"] == 0:
-        again = await api.reach(job, "failed", within=20)
+
+    async def failed_again() -> bool:
+        view = await api.view(job)
+        assert (view["state"], view["redrives"]) == ("failed", 1), view["state"]
+        return True
+
+    await until(failed_again, within=20, what="the job to fail a second time")
     await see_state(page, "failed")
 
 

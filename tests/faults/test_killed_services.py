@@ -23,6 +23,8 @@ KILLED = {2: "api-1", 6: "job-worker-1", 10: "result-worker-1", 14: "dlq-worker-
 async def test_a_thousand_jobs_survive_that_each_service_is_killed_in_turn(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
 ) -> None:
+    coming_back: list[asyncio.Task[None]] = []
+
     async def one(number: int) -> str:
         match number % 10:
             case 0:
@@ -44,20 +46,16 @@ async def test_a_thousand_jobs_survive_that_each_service_is_killed_in_turn(
             if victim.startswith("job-worker"):
                 await until(lambda: is_busy(victim), within=30, what=f"{victim} to run jobs", every=0.01)
             await product.stack.kill(victim)
+            coming_back.append(asyncio.create_task(product.stack.start(victim)))
         return await asyncio.gather(*posts)
 
     async with product.events("/events", again=True) as events:
         jobs: list[str] = []
-        coming_back: list[asyncio.Task[None]] = []
         for batch, first in enumerate(range(0, JOBS, AT_A_TIME)):
-            if victim := KILLED.get(batch):
-                await asyncio.gather(*coming_back)
-                posting = asyncio.create_task(fifty(first, victim))
-                await product.stack.part(victim).process.ended(within=30)
-                coming_back.append(asyncio.create_task(product.stack.start(victim)))
-                jobs += await posting
-            else:
-                jobs += await fifty(first, None)
+            victim = KILLED.get(batch)
+            if victim is not None:
+                await asyncio.gather(*coming_back)  # in turn: one is down at a time
+            jobs += await fifty(first, victim)
         await asyncio.gather(*coming_back)
         healed = time.monotonic()
         await records.all_final(jobs, within=60)
