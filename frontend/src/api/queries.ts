@@ -72,7 +72,9 @@ export const resultQuery = (id: string, version: number) =>
 export const tasksQuery = queryOptions({
   queryKey: ["tasks"],
   queryFn: async ({ signal }) => (await call<{ tasks: Task[] }>("/tasks", { signal })).tasks,
-  staleTime: 30_000,
+  staleTime: 15_000,
+  // A worker may start, or bring a new task, while the page is open.
+  refetchInterval: ({ state }) => (state.data?.length ? 15_000 : 2_000),
 });
 
 export const statsQuery = queryOptions({

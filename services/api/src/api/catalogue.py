@@ -80,7 +80,8 @@ class Catalogue:
 
     async def views(self) -> list[TaskView]:
         """Return all tasks by name; `Problem` if they could never be read."""
-        if not self._loaded:
+        # An empty catalogue is that of a product that just starts: what is known of it is old at once.
+        if not self._entries:
             await self._look_again()
         return [self._entries[name].view for name in sorted(self._entries)]
 
