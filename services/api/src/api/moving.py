@@ -1,8 +1,8 @@
 """What people may do to a job: stop it, start it anew, remove it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from api.problems import (
     JOB_FINAL,
@@ -15,9 +15,7 @@ from api.problems import (
 )
 from job_contracts.lifecycle import FINAL, JobState
 from job_contracts.record import GuardedMove, cancel, redrive, request_cancel
-from job_contracts.views import encode_view, job_view
-
-Record = Mapping[str, Any]
+from job_contracts.views import Record, encode_view, job_view
 
 _TRIES: Final = 5
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from msgspec import Raw
 from prometheus_client import Counter
@@ -12,13 +12,12 @@ from prometheus_client import Counter
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
-from job_contracts.views import event_headers, requested
+from job_contracts.views import Record, event_headers, requested
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, Publisher, PublishError
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
 
 _MOST: Final = 1_000
 

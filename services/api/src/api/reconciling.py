@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from api.fanout import Hub
 from api.live_event import LiveEvent, Moment
+from job_contracts.views import Record
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
 
 WHILE_DEAF: Final = timedelta(seconds=2)
 """How often while no events come at all."""

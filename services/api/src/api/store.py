@@ -11,9 +11,8 @@ from pymongo.errors import BulkWriteError
 from api.listing import SCAN_BUDGET, ListQuery, result_ids, trimmed
 from job_contracts.lifecycle import JobState
 from job_contracts.record import HISTORY, INLINE_LIMIT, Collection, GuardedMove
+from job_contracts.views import Record
 from service_chassis.mongo import Mongo
-
-Record = Mapping[str, Any]
 
 _DUPLICATE_KEY = 11000
 _HISTORY = dict.fromkeys(HISTORY, 0)

@@ -16,10 +16,8 @@ from api.forms import MAX_AHEAD, Reader, Submission, decode_part
 from api.problems import INVALID_REQUEST, KEY_REUSED, FieldError, Problem, invalid, unavailable
 from job_contracts.lifecycle import JobState, WaitReason
 from job_contracts.record import GRACE
-from job_contracts.views import encode_view, job_view
+from job_contracts.views import Record, encode_view, job_view
 from service_chassis.grouping import Grouped
-
-Record = Mapping[str, Any]
 
 KEY_LENGTH: Final = 255
 """Longest Idempotency-Key: a UUID or a name, not a document."""

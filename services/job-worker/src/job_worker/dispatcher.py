@@ -8,13 +8,14 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove, far_out, release, republish
+from job_contracts.views import Record
 from job_worker.reaping import Reaping
 from job_worker.settings import DispatcherSettings
 from service_chassis.metrics import Metrics
@@ -23,7 +24,6 @@ from service_chassis.publisher import PublishError
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
 
 LEADERSHIP = "dispatcher:0"
 

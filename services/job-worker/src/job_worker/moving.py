@@ -1,20 +1,19 @@
 """Moves the worker makes itself, in groups: retries, postponements, give-backs, stops."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove
+from job_contracts.views import Record
 from service_chassis.backoff import Backoff
 from service_chassis.grouping import Grouped
 from service_chassis.mongo import is_outage
 from service_chassis.publisher import PublishError
 
 log = logging.getLogger(__name__)
-
-Record = Mapping[str, Any]
 
 
 class MoveStore(Protocol):

@@ -9,19 +9,19 @@ their topics once the lease was seen ended; and each judgement is a guarded move
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed
 from job_contracts.record import GuardedMove, retry, stop, take_over
 from job_contracts.topics import OUTCOME_GROUPS
+from job_contracts.views import Record
 from job_worker.moving import Moving
 from service_chassis.backoff import Backoff
 from service_chassis.offsets import Offsets, OffsetsError
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
 
 STALLED = ErrorInfo(type="WorkerLost", message="the worker that ran this attempt stopped answering")
 

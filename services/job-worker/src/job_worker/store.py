@@ -1,7 +1,7 @@
 """Keeps the worker's side of job records in MongoDB; translates and decides nothing."""
 
 from collections.abc import Collection as Items
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +9,9 @@ from pymongo import ReturnDocument, UpdateOne
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import HISTORY, NOW, Collection, GuardedMove, after, due
+from job_contracts.views import Record
 from service_chassis.bulk import read_by_id, update_groups
 from service_chassis.mongo import Mongo
-
-Record = Mapping[str, Any]
 
 _WITHOUT_HISTORY = dict.fromkeys(HISTORY, 0)
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove, progress
+from job_contracts.views import Record
 from job_worker.execution import Execution, Running
 from job_worker.lease import Lease
 from service_chassis.mongo import is_outage
@@ -15,7 +16,6 @@ from service_chassis.publisher import PublishError
 
 log = logging.getLogger(__name__)
 
-Record = Mapping[str, Any]
 
 _PROGRESS_EVERY = timedelta(milliseconds=500)
 _CANCELS_EVERY = timedelta(seconds=1)
