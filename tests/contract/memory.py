@@ -137,6 +137,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "$ifNull": lambda parts: next(iter(_there(parts)), parts[-1]),
     "$cond": lambda parts: parts[1] if parts[0] else parts[2],
     "$eq": lambda parts: parts[0] == parts[1],
+    "$in": lambda parts: parts[0] in parts[1],
     "$lte": lambda parts: parts[0] <= parts[1],
     "$concatArrays": lambda parts: [item for part in parts for item in part],
     "$slice": lambda parts: parts[0][parts[1] :],

@@ -1,10 +1,13 @@
 """What every guarded move does to a record, in memory and in MongoDB alike."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from job_contracts import record
+from job_contracts import keeping, personal, record
 from job_contracts.lifecycle import FINAL, LIVE, MOVES, ErrorKind, JobState
 from job_contracts.messages import ErrorInfo
 from tests.contract.builders import job_record
@@ -89,14 +92,69 @@ async def test_an_update_that_is_no_move_keeps_state_and_version(
     keeper: Keeper, name: str, state: JobState
 ) -> None:
     job = job_record(state, 7, wake_at=WAKE)
+    if name == "expire":
+        job["expire_by"] = WAKE
     if name == "take_over":
         job.pop("worker", None)
     await keeper.put(job)
     changed = [await keeper.apply(move) for move in KEEPING[name](job["_id"], 7)]
     after = await keeper.job(job["_id"])
     assert (after["state"], after["version"]) == (state, 7)
-    touches_pending = name in {"far_out", "republish", "hand_over"}
-    assert changed == [int(state == (JobState.PENDING if touches_pending else JobState.RUNNING))]
+    assert changed == [int(state in _TOUCHES.get(name, {JobState.RUNNING}))]
+
+
+_TOUCHES = {
+    "far_out": {JobState.PENDING},
+    "republish": {JobState.PENDING},
+    "hand_over": {JobState.PENDING},
+    "expire": {JobState.PENDING, JobState.WAITING},
+}
+
+
+async def test_a_job_does_not_expire_before_its_time_nor_once_its_time_was_changed(keeper: Keeper) -> None:
+    job = job_record(JobState.PENDING, 7, wake_at=WAKE, expire_by=datetime.now(UTC) + timedelta(hours=1))
+    await keeper.put(job)
+    assert await keeper.apply(keeping.expire(job["_id"], 7, wake_at=WAKE)) == 0
+    late = job_record(JobState.PENDING, 7, wake_at=WAKE, expire_by=WAKE)
+    await keeper.put(late)
+    assert await keeper.apply(keeping.expire(late["_id"], 7, wake_at=WAKE + timedelta(seconds=1))) == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "change", "expected"),
+    [
+        ("scheduled", {"run_at": WAKE}, ("scheduled", True)),
+        ("retry", {"run_at": WAKE}, ("retry", True)),
+        ("paused", {"run_at": WAKE}, ("scheduled", True)),
+        ("low_priority", {"run_at": WAKE, "low": True}, ("scheduled", True)),
+        ("low_priority", {"low": False}, ("scheduled", False)),
+        ("retry", {"low": False}, ("retry", False)),
+        ("scheduled", {"low": True}, ("scheduled", False)),
+    ],
+)
+async def test_a_waiting_job_is_rescheduled(
+    keeper: Keeper, reason: str, change: dict[str, Any], expected: tuple[str, bool]
+) -> None:
+    job = job_record(JobState.WAITING, 7, reason=reason, priority="low")
+    await keeper.put(job)
+    assert await keeper.apply(personal.reschedule(job["_id"], owner="default", **change)) == 1
+    after = await keeper.job(job["_id"])
+    assert (after["reason"], after["wake_at"] == WAKE) == expected
+    assert after.get("priority") == (None if change.get("low") is False else "low")
+    assert after["version"] == 8
+
+
+async def test_the_log_of_a_job_keeps_its_last_lines(keeper: Keeper) -> None:
+    job = job_record()
+    await keeper.put(job)
+    for first in range(0, 150, 50):
+        lines = [
+            {"at": WAKE, "attempt": 1, "level": "info", "message": f"$line {n}"}
+            for n in range(first, first + 50)
+        ]
+        assert await keeper.apply(keeping.append_logs(job["_id"], 2, lines)) == 1
+    kept = (await keeper.job(job["_id"]))["logs"]
+    assert [line["message"] for line in kept] == [f"$line {n}" for n in range(50, 150)]
 
 
 @real
@@ -121,9 +179,9 @@ async def test_foreign_text_in_a_payload_or_a_name_stays_literal(keeper: Keeper,
     job = job_record(JobState.FAILED, 4)
     await keeper.put(job)
 
-    await keeper.apply(record.redrive(job["_id"], owner="default", limit=3, payload=text))
+    await keeper.apply(personal.redrive([job["_id"]], owner="default", limit=3, payload=text))
     await keeper.apply(record.claim([job["_id"]], 5, worker=text, token=text))
-    await keeper.apply(record.progress(job["_id"], 6, percent=1, message=text))
+    await keeper.apply(keeping.progress(job["_id"], 6, percent=1, message=text))
 
     after = await keeper.job(job["_id"])
     assert (after["payload"], after["worker"], after["claim"], after["progress"]["message"]) == (text,) * 4

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from job_contracts.keeping import progress
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobProgressed, encode, headers_of
-from job_contracts.record import GuardedMove, claim, fail, progress, succeed
+from job_contracts.record import GuardedMove, claim, fail, succeed
 from job_contracts.topics import Topic
 from job_contracts.views import changed
 from jobstream_local.stack import Replicas

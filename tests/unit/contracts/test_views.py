@@ -30,6 +30,7 @@ def test_a_new_job_shows_every_field_of_the_contract() -> None:
     assert set(view) == {
         *("id", "task", "state", "reason", "version", "revision", "attempt", "max_attempts", "payload"),
         *("result", "error", "progress", "tags", "batch", "unique_key", "cancel_requested", "redrives"),
+        *("priority", "expire_by"),
         *("wake_at", "created_at", "started_at", "finished_at"),
     }
     assert (view["attempt"], view["tags"], view["reason"], view["wake_at"]) == (0, [], None, None)

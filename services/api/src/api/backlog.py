@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-from job_contracts.record import GuardedMove, far_out
+from job_contracts.keeping import far_out
+from job_contracts.record import GuardedMove
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from api.problems import (
     unavailable,
 )
 from job_contracts.lifecycle import FINAL, JobState
-from job_contracts.record import GuardedMove, cancel, redrive, request_cancel
+from job_contracts.personal import cancel, redrive, request_cancel
+from job_contracts.record import GuardedMove
 from job_contracts.views import Record, encode_view, job_view
 
 _TRIES: Final = 5
@@ -60,8 +61,8 @@ class Moving:
             The job has ended, or there is none.
         """
         either = (
-            cancel(job_id, owner=owner, retention=self._cancelled_kept),
-            request_cancel(job_id, owner=owner),
+            cancel([job_id], owner=owner, retention=self._cancelled_kept),
+            request_cancel([job_id], owner=owner),
         )
         # The job may slip from one filter's states into the other's between two tries.
         for _ in range(_TRIES):
@@ -84,7 +85,7 @@ class Moving:
             The job has not failed, or was redriven too often.
         """
         limit = None if force else self._redrives
-        record = await self._store.move(redrive(job_id, owner=owner, limit=limit, payload=payload))
+        record = await self._store.move(redrive([job_id], owner=owner, limit=limit, payload=payload))
         if record is not None:
             return self._announce(record)
         record = await self._existing(job_id, owner)

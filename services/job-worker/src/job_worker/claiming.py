@@ -13,8 +13,9 @@ from uuid import uuid4
 
 from aiokafka import ConsumerRecord
 
+from job_contracts.keeping import hand_over
 from job_contracts.messages import JobRequested, MessageRejected, UnreadableError, read_requested
-from job_contracts.record import GuardedMove, claim, give_back, hand_over
+from job_contracts.record import GuardedMove, claim, give_back
 from job_contracts.rejection import reject
 from job_contracts.topics import Topic
 from job_worker.execution import Execution

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
+from job_contracts.keeping import far_out, republish
 from job_contracts.lifecycle import JobState
-from job_contracts.record import GuardedMove, far_out, release, republish
+from job_contracts.record import GuardedMove, release
 from job_contracts.views import Record
 from job_worker.reaping import Reaping
 from job_worker.settings import DispatcherSettings

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from job_contracts.keeping import hold_outcome
 from job_contracts.messages import JobFailed, JobSucceeded
-from job_contracts.record import GuardedMove, hold_outcome
+from job_contracts.record import GuardedMove
 from service_chassis.backoff import Backoff
 from service_chassis.grouping import Grouped
 from service_chassis.mongo import is_outage

@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from job_contracts.keeping import take_over
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed
-from job_contracts.record import GuardedMove, retry, stop, take_over
+from job_contracts.record import GuardedMove, retry, stop
 from job_contracts.topics import OUTCOME_GROUPS
 from job_contracts.views import Record
 from job_worker.moving import Moving

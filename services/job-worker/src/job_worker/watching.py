@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from job_contracts.keeping import progress
 from job_contracts.lifecycle import JobState
-from job_contracts.record import GuardedMove, progress
+from job_contracts.record import GuardedMove
 from job_contracts.views import Record
 from job_worker.execution import Execution, Running
 from job_worker.lease import Lease

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from job_contracts.lifecycle import LIVE, JobState
+from job_contracts.lifecycle import LIVE, JobState, WaitReason
 from job_contracts.record import Collection
 
 
@@ -26,6 +26,20 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
     Collection.JOBS: (
         IndexSpec("wake_at", [("wake_at", 1)], {"partialFilterExpression": {"wake_at": _EXISTS}}),
         IndexSpec("worker", [("worker", 1)], {"partialFilterExpression": {"worker": _EXISTS}}),
+        # What waits for something else than time, looked for by the dispatcher.
+        IndexSpec(
+            "parked",
+            [("reason", 1), ("task", 1), ("_id", 1)],
+            {
+                "partialFilterExpression": {
+                    "reason": {"$in": [str(WaitReason.LOW_PRIORITY), str(WaitReason.PAUSED)]}
+                }
+            },
+        ),
+        # Pending jobs that were still there when Kafka had acknowledged their message: those that queue.
+        IndexSpec(
+            "queued", [("priority", 1), ("_id", 1)], {"partialFilterExpression": {"publishes": _EXISTS}}
+        ),
         IndexSpec("by_owner", [("owner", 1), ("_id", 1)]),
         IndexSpec("by_state", [("owner", 1), ("state", 1), ("_id", 1)]),
         IndexSpec("by_task", [("owner", 1), ("task", 1), ("_id", 1)]),

@@ -45,6 +45,12 @@ class WaitReason(StrEnum):
     RATE_LIMIT = "rate_limit"
     """An upstream takes no more for now; no attempt was burnt."""
 
+    LOW_PRIORITY = "low_priority"
+    """It yields to jobs of normal priority."""
+
+    PAUSED = "paused"
+    """Its task is paused, by a person or by the brake."""
+
 
 class ErrorKind(StrEnum):
     """Why a job failed for good."""
@@ -111,7 +117,28 @@ MOVES: Final[Mapping[str, Move]] = MappingProxyType(
                 {Role.JOB_WORKER},
                 "A worker with a free slot takes the job under its lease.",
             ),
-            _move("release", {_W}, _P, {Role.DISPATCHER}, "`wake_at` has come."),
+            _move(
+                "release",
+                {_W},
+                _P,
+                {Role.DISPATCHER},
+                "What it waited for has come: its time, its turn, or the end of a pause.",
+            ),
+            _move(
+                "park",
+                {_P, _W},
+                _W,
+                {Role.JOB_WORKER, Role.DISPATCHER},
+                "Its task is paused: wait until it is not; no attempt is burnt.",
+            ),
+            _move(
+                "defer",
+                {_W},
+                _W,
+                {Role.DISPATCHER},
+                "The time of a job of low priority has come: now it yields to the others.",
+            ),
+            _move("reschedule", {_W}, _W, {Role.API}, "A person changes when it shall run, or its priority."),
             _move(
                 "retry",
                 {_R},
@@ -132,6 +159,13 @@ MOVES: Final[Mapping[str, Move]] = MappingProxyType(
             _move("cancel", {_P, _W}, _C, {Role.API}, "A person stopped it before it ran."),
             _move("stop", {_R}, _C, {Role.JOB_WORKER, Role.DISPATCHER}, "A person stopped it while it ran."),
             _move("redrive", {_F}, _P, {Role.API}, "A person starts a new series of attempts."),
+            _move(
+                "redrive_later",
+                {_F},
+                _W,
+                {Role.API},
+                "A person starts many jobs anew, at a rate: each when its turn comes.",
+            ),
         )
     }
 )

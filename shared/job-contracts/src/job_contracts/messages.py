@@ -60,6 +60,12 @@ class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job
     payload: Annotated[Raw, Meta(description="What the task is given: any JSON, as it was sent")]
     timeout: Annotated[float, Meta(gt=0, description="Seconds the attempt may take")]
     max_attempts: Annotated[int, Meta(ge=1, description="After this many failures the job is given up")]
+    expire_by: (
+        Annotated[datetime, Meta(tz=True, description="Not to be started after this moment")] | None
+    ) = None
+    probe: Annotated[
+        bool, Meta(description="To be run although its task is paused: it shows whether the cause is gone")
+    ] = False
     traceparent: TraceParent | None = None
 
 

@@ -1,4 +1,4 @@
-"""The record of a job and its guarded moves, as data: filters and updates, no driver.
+"""The record of a job and the guarded moves of services, as data: filters and updates, no driver.
 
 Every move compares and sets: its filter names the version and the state it leaves, its
 update is a pipeline that sets version + 1, so a late, repeated or forged message matches
@@ -42,6 +42,12 @@ RESULT_LIMIT: Final = 512 * 1024
 """Largest result a job may have, in bytes of JSON."""
 
 NOW: Final = "$$NOW"
+
+PARKED: Final = timedelta(days=1)
+"""`wake_at` of a job that waits for something else than time: the dispatcher looks for those by their reason."""
+
+LOGS_KEPT: Final = 100
+"""Lines of a job's log."""
 
 HISTORY: Final = ("attempts", "logs")
 """Fields that only those who show the history of a job need to read."""
@@ -131,9 +137,23 @@ _AFTER_RUNNING: Final = ["worker", "claim"]
 
 
 def release(ids: Sequence[str], version: int) -> GuardedMove:
-    """Waiting → pending: the time has come; the message goes out next."""
+    """Waiting → pending: what it waited for has come; the message goes out next."""
     update = [_set("release", version, {"wake_at": pending_wake()}), {"$unset": ["reason"]}]
     return GuardedMove(_guard("release", ids, version), update)
+
+
+def park(ids: Sequence[str], version: int) -> GuardedMove:
+    """Pending or waiting → waiting: the task is paused."""
+    fields = {"reason": str(WaitReason.PAUSED), "wake_at": parked_wake()}
+    return GuardedMove(
+        _guard("park", ids, version), [_set("park", version, fields), {"$unset": ["publishes"]}]
+    )
+
+
+def defer(ids: Sequence[str], version: int) -> GuardedMove:
+    """Waiting for its time → waiting for its turn: a due job of low priority."""
+    fields = {"reason": str(WaitReason.LOW_PRIORITY), "wake_at": parked_wake()}
+    return GuardedMove(_guard("defer", ids, version), [_set("defer", version, fields)])
 
 
 def retry(
@@ -145,14 +165,14 @@ def retry(
         "failures": {"$add": ["$failures", 1]},
         "attempts": _close_attempt(outcome, error),
         "error": error_doc(error),
-        "wake_at": _not_after_expiry(after(wait)),
+        "wake_at": not_after_expiry(after(wait)),
     }
     return _leave_running("retry", job_id, version, fields)
 
 
 def postpone(job_id: str, version: int, *, wait: timedelta) -> GuardedMove:
     """Running → waiting until an upstream takes calls again: no attempt is burnt."""
-    fields = {"reason": str(WaitReason.RATE_LIMIT), "wake_at": _not_after_expiry(after(wait))}
+    fields = {"reason": str(WaitReason.RATE_LIMIT), "wake_at": not_after_expiry(after(wait))}
     return _leave_running("postpone", job_id, version, fields)
 
 
@@ -208,129 +228,19 @@ def fail(
     return GuardedMove(_guard("fail", ids, version), update)
 
 
-def cancel(job_id: str, *, owner: str, retention: timedelta) -> GuardedMove:
-    """Pending or waiting → cancelled at once, whatever the version: a person names the job, not a message."""
-    fields = {"finished_at": NOW, "expire_at": after(retention)}
-    return GuardedMove(
-        _person_guard("cancel", job_id, owner),
-        [_person_set("cancel", fields), {"$unset": ["wake_at", "reason"]}],
-    )
-
-
-def request_cancel(job_id: str, *, owner: str) -> GuardedMove:
-    """Ask the worker of a running job to stop: not a move, so it bumps the revision alone."""
-    guard = _person_guard("stop", job_id, owner)
-    revision = {"$cond": [{"$eq": ["$cancel_requested", True]}, "$revision", {"$add": ["$revision", 1]}]}
-    return GuardedMove(guard, [{"$set": {"revision": revision, "cancel_requested": True, "updated_at": NOW}}])
-
-
-def redrive(job_id: str, *, owner: str, limit: int | None, payload: str | None = None) -> GuardedMove:
-    """Failed → pending with a fresh series of attempts; `limit` redrives at most, or no limit if None."""
-    fields: dict[str, Any] = {
-        "failures": 0,
-        "redrives": {"$add": ["$redrives", 1]},
-        "wake_at": pending_wake(),
-    }
-    if payload is not None:
-        fields["payload"] = literal(payload)
-    guard = _person_guard("redrive", job_id, owner)
-    if limit is not None:
-        guard["redrives"] = {"$lt": limit}
-    gone = [
-        "cancel_requested",
-        "expire_at",
-        "expire_by",
-        "error",
-        "started_at",
-        "finished_at",
-        "progress",
-        "publishes",
-    ]
-    return GuardedMove(guard, [_person_set("redrive", fields), {"$unset": gone}])
-
-
-def _person_guard(move: str, job_id: str, owner: str) -> Filter:
-    sources = [str(state) for state in JobState if state in MOVES[move].sources]
-    return {"_id": job_id, "owner": owner, "state": {"$in": sources}}
-
-
-def _person_set(move: str, fields: dict[str, Any]) -> dict[str, Any]:
-    version = {"$add": ["$version", 1]}
-    target = str(MOVES[move].target)
-    return {"$set": {"state": target, "version": version, "revision": 0, "updated_at": NOW, **fields}}
-
-
-# Updates that leave the version alone are not fenced by it, so each repeats the `wake_at` it saw:
-# any bump in between makes it match nothing (docs/protocol.md, 6).
-
-
 def pending_wake() -> dict[str, Any]:
     """When somebody must look whether the message of a pending job went out."""
-    return _not_after_expiry(after(GRACE))
+    return not_after_expiry(after(GRACE))
 
 
-def _not_after_expiry(when: dict[str, Any]) -> dict[str, Any]:
+def parked_wake() -> dict[str, Any]:
+    """When a job that waits for something else than time is looked at in any case."""
+    return not_after_expiry(after(PARKED))
+
+
+def not_after_expiry(when: dict[str, Any]) -> dict[str, Any]:
+    """Return the moment, or that of the job's expiry if it comes first."""
     return {"$min": [when, {"$ifNull": ["$expire_by", when]}]}
-
-
-def far_out(ids: Sequence[str], version: int, *, wake_at: object) -> GuardedMove:
-    """Kafka has acknowledged the message of these pending jobs, whose `wake_at` is exactly the given one.
-
-    Each time twice as far, up to 32 times `FAR_OUT`: the longer a backlog, the rarer its repeats.
-    """
-    doublings = {"$min": [{"$ifNull": ["$publishes", 0]}, 5]}
-    far_ms = round(FAR_OUT / timedelta(milliseconds=1))
-    wake = {"$add": [NOW, {"$multiply": [far_ms, {"$pow": [2, doublings]}]}]}
-    guard = {
-        "_id": {"$in": list(ids)},
-        "version": version,
-        "state": str(JobState.PENDING),
-        "wake_at": wake_at,
-    }
-    fields = {"wake_at": _not_after_expiry(wake), "publishes": {"$add": [{"$ifNull": ["$publishes", 0]}, 1]}}
-    return GuardedMove(guard, [{"$set": fields}])
-
-
-def republish(ids: Sequence[str], version: int) -> GuardedMove:
-    """A pending job is overdue: take it for publishing again, so that no second dispatcher does."""
-    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING), **due()}
-    return GuardedMove(guard, [{"$set": {"wake_at": pending_wake()}}])
-
-
-def hand_over(ids: Sequence[str], version: int) -> GuardedMove:
-    """A worker without a slot, or without the task: the dispatcher shall publish it elsewhere, now."""
-    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING)}
-    return GuardedMove(guard, [{"$set": {"wake_at": NOW}}])
-
-
-def hold_outcome(ids: Sequence[str], version: int) -> GuardedMove:
-    """An outcome exists but cannot be published yet: nobody shall reap the job meanwhile."""
-    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.RUNNING)}
-    return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(RUNNING_MARGIN)]}}}])
-
-
-def take_over(job_id: str, version: int, *, worker: str | None, wake_at: object) -> GuardedMove:
-    """Before the letter of a stalled job goes out: one dispatcher judges, a lost letter is sent again."""
-    guard: Filter = {
-        "_id": job_id,
-        "version": version,
-        "state": str(JobState.RUNNING),
-        "wake_at": wake_at,
-        "cancel_requested": {"$ne": True},
-        "worker": worker if worker is not None else {"$exists": False},
-    }
-    return GuardedMove(guard, [{"$set": {"wake_at": after(LETTER_CHECK)}}, {"$unset": ["worker"]}])
-
-
-def progress(job_id: str, version: int, *, percent: float, message: str | None) -> GuardedMove:
-    """Note how far the running attempt is: bumps the revision alone."""
-    guard = {"_id": job_id, "version": version, "state": str(JobState.RUNNING)}
-    fields = {
-        "progress": {"percent": percent, "message": literal(message)},
-        "revision": {"$add": ["$revision", 1]},
-        "updated_at": NOW,
-    }
-    return GuardedMove(guard, [{"$set": fields}])
 
 
 def due() -> Filter:

@@ -49,6 +49,8 @@ class JobView(Struct, frozen=True, kw_only=True):
     tags: list[str]
     batch: str | None
     unique_key: str | None
+    priority: str
+    expire_by: datetime | None
     cancel_requested: bool
     redrives: int
     wake_at: datetime | None
@@ -103,6 +105,8 @@ def job_view(record: Record, result: bytes | None = None, *, limit: int = INLINE
         tags=record.get("tags", []),
         batch=record.get("batch"),
         unique_key=record.get("unique_key"),
+        priority=record.get("priority", "normal"),
+        expire_by=record.get("expire_by"),
         cancel_requested=bool(record.get("cancel_requested")),
         redrives=record["redrives"],
         wake_at=record.get("wake_at") if record["state"] == "waiting" else None,
@@ -148,8 +152,8 @@ def event_headers(event: JobChanged | JobProgressed, record: Record) -> Headers:
     )
 
 
-def requested(record: Record) -> JobRequested:
-    """Return the message that asks a worker to look at a pending job."""
+def requested(record: Record, *, probe: bool = False) -> JobRequested:
+    """Return the message that asks a worker to look at a pending job, though its task is paused if it is a probe."""
     return JobRequested(
         job_id=record["_id"],
         owner=record["owner"],
@@ -159,6 +163,8 @@ def requested(record: Record) -> JobRequested:
         payload=Raw(str(record["payload"]).encode()),
         timeout=float(record["timeout"]),
         max_attempts=record["max_attempts"],
+        expire_by=record.get("expire_by"),
+        probe=probe,
         traceparent=record.get("traceparent"),
     )
 
