@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Raw
 
-from job_contracts.messages import JobFailed, JobRequested, JobSucceeded, MessageRejected
+from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded, MessageRejected
 from job_contracts.record import GuardedMove
 
 JOB = "0198c0de-0000-7000-8000-000000000000"
@@ -51,6 +52,8 @@ class FakeMoving:
 
     def __init__(self, store: "FakeStore | None" = None) -> None:
         self.made: list[tuple[str, int, tuple[GuardedMove, ...]]] = []
+        self.noted: list[GuardedMove] = []
+        self.announced: list[str] = []
         self._store = store
 
     async def make(self, job_id: str, version: int, *moves: GuardedMove) -> bool:
@@ -59,6 +62,12 @@ class FakeMoving:
 
     async def until_answered(self, ask: Any, *args: Any) -> Any:
         return await ask(*args)
+
+    async def note(self, update: GuardedMove) -> None:
+        self.noted.append(update)
+
+    async def announce(self, records: Sequence[Mapping[str, Any]]) -> None:
+        self.announced += [record["state"] for record in records]
 
     def targets(self) -> list[str]:
         """Return the state each first move leads to."""
@@ -91,6 +100,11 @@ class FakeStore:
         self.claimed: set[str] = set()
         self.leading = True
         self.failures: list[Exception] = []
+        self.paused: dict[str, dict[str, Any]] = {}
+        self.waiting: list[dict[str, Any]] = []
+        self.queues = False
+        self.low_queued = 0
+        self.probe_is_due = False
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
         if self.failures:
@@ -119,6 +133,36 @@ class FakeStore:
     async def lapsed_workers(self) -> set[str]:
         return self.lapsed
 
+    async def paused_tasks(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.paused
+
+    async def pause(self, task: str, pause: dict[str, Any], *, probe_after: timedelta) -> bool:
+        if self.failures:
+            raise self.failures.pop(0)
+        is_new = task not in self.paused
+        if is_new:
+            self.paused[task] = {"at": datetime.now(UTC), **pause}
+        return is_new
+
+    async def resume(self, task: str, pause: Any) -> bool:
+        return self.paused.pop(task, None) is not None
+
+    async def parked_tasks(self) -> list[str]:
+        return sorted({job["task"] for job in self.waiting if job["reason"] == "paused"})
+
+    async def parked(self, reason: str, limit: int, *, tasks: Collection[str] | None = None) -> list[Any]:
+        found = [j for j in self.waiting if j["reason"] == reason and (tasks is None or j["task"] in tasks)]
+        return found[:limit]
+
+    async def normal_queues(self, longer_than: timedelta) -> bool:
+        return self.queues
+
+    async def low_in_queue(self, limit: int) -> int:
+        return self.low_queued
+
+    async def take_probe(self, task: str) -> bool:
+        return self.probe_is_due
+
     async def running_of(self, worker: str) -> list[Any]:
         return [d for d in self.docs.values() if d.get("worker") == worker]
 
@@ -129,15 +173,19 @@ class FakePublisher:
     def __init__(self) -> None:
         self.requests: list[tuple[int | None, list[str]]] = []
         self.states: list[str] = []
+        self.probes: list[str] = []
         self.letters: list[JobFailed] = []
         self.poison: list[MessageRejected] = []
 
     async def changed(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.states += [r["state"] for r in records]
 
-    async def requested(self, records: Sequence[Mapping[str, Any]], *, partition: int | None = None) -> None:
+    async def requested(
+        self, records: Sequence[Mapping[str, Any]], *, partition: int | None = None, probe: bool = False
+    ) -> None:
         if records:
             self.requests.append((partition, [r["_id"] for r in records]))
+            self.probes += [r["_id"] for r in records if probe]
 
     async def failed(self, letters: Sequence[JobFailed]) -> None:
         self.letters += letters
@@ -155,3 +203,33 @@ class FakeLease:
 
     async def held(self) -> str:
         return self.worker_id
+
+
+class FakeBrake:
+    """Remembers how attempts ended; holds what a test says."""
+
+    def __init__(self) -> None:
+        self.ends: list[str | None] = []
+        self.held: str | None = None
+
+    def succeeded(self, task: str, *, probe: bool = False) -> None:
+        self.ends.append(None)
+
+    def failed(self, task: str, error: ErrorInfo) -> None:
+        self.ends.append(error.type)
+
+    def holds(self, task: str, error_type: str) -> bool:
+        return error_type == self.held
+
+
+class FakePauses:
+    """Tasks that are paused as a test says."""
+
+    def __init__(self, *paused: str) -> None:
+        self.paused = set(paused)
+
+    async def known(self) -> None:
+        return None
+
+    def of(self, task: str) -> Any:
+        return task if task in self.paused else None

@@ -1,5 +1,6 @@
 """Which messages become running jobs."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -9,8 +10,18 @@ from job_contracts.messages import JobRequested, encode
 from job_worker.claiming import Claiming
 from job_worker.slots import Slots
 from service_chassis.metrics import Metrics
-from tests.unit.job_worker.fakes import FakeLease, FakeMoving, FakePublisher, FakeStore, requested
+from tests.unit.job_worker.fakes import (
+    JOB,
+    FakeLease,
+    FakeMoving,
+    FakePauses,
+    FakePublisher,
+    FakeStore,
+    requested,
+    stored,
+)
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OTHER = "0198c0de-0000-7000-8000-000000000001"
 
 
@@ -29,6 +40,7 @@ class Rig:
         self.slots, self.store, self.publisher = Slots(slots), FakeStore(), FakePublisher()
         self.moving, self.lease = FakeMoving(), FakeLease()
         self.execution = Started(self.slots)
+        self.pauses = FakePauses()
         self.claiming = Claiming(
             store=self.store,
             publisher=self.publisher,
@@ -36,7 +48,9 @@ class Rig:
             moving=self.moving,  # type: ignore[arg-type]
             lease=self.lease,  # type: ignore[arg-type]
             slots=self.slots,
+            pauses=self.pauses,  # type: ignore[arg-type]
             tasks={"noop"},
+            now=lambda: NOW,
             metrics=Metrics(),
         )
 
@@ -136,3 +150,33 @@ async def test_a_full_worker_takes_messages_only_for_those_with_room() -> None:
     rig.slots.take()
     rig.lease.free_elsewhere = 7
     assert await rig.claiming.wanted() == 7
+
+
+async def test_an_expired_job_is_left_to_the_dispatcher() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    await rig.claim(
+        encode(requested(expire_by=NOW)),
+        encode(requested(job_id=OTHER, expire_by=NOW + timedelta(seconds=1))),
+    )
+    assert rig.ids() == [OTHER]
+    assert len(rig.store.applied) == 1
+
+
+async def test_a_job_of_a_paused_task_is_parked_and_announced_but_a_probe_runs() -> None:
+    rig = Rig()
+    rig.pauses.paused = {"noop"}
+    rig.store.docs = {JOB: stored(state="waiting", reason="paused", version=2)}
+    rig.store.matches = 1
+    await rig.claim(encode(requested()), encode(requested(job_id=OTHER, probe=True)))
+    assert rig.store.applied[0].update[0]["$set"]["reason"] == "paused"
+    assert rig.moving.announced == ["waiting"]
+    assert rig.ids() == [OTHER]
+
+
+async def test_a_parked_job_that_was_moved_meanwhile_is_not_announced() -> None:
+    rig = Rig()
+    rig.pauses.paused = {"noop"}
+    rig.store.docs = {JOB: stored(state="cancelled", version=3)}
+    await rig.claim(encode(requested()))
+    assert rig.moving.announced == []

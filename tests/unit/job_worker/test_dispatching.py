@@ -1,17 +1,22 @@
 """What the dispatcher wakes, publishes again and reaps."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from job_contracts.lifecycle import ErrorKind
 from job_worker.dispatcher import Dispatcher
+from job_worker.expiring import Expiring
 from job_worker.reaping import Reaping
+from job_worker.releasing import Releasing
 from job_worker.settings import DispatcherSettings, WorkerSettings
+from job_worker.turns import Turns
 from service_chassis.metrics import Metrics
 from service_chassis.offsets import OffsetsError
 from tests.unit.job_worker.fakes import JOB, FakeMoving, FakePublisher, FakeStore, stored
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LEASE = WorkerSettings().lease
 
 
@@ -42,12 +47,16 @@ class Rig:
             lease=LEASE,
             retention=LEASE,
         )
+        releasing = Releasing(store=self.store, publisher=self.publisher, metrics=Metrics())
         self.dispatcher = Dispatcher(
             store=self.store,
-            publisher=self.publisher,
+            releasing=releasing,
+            turns=Turns(store=self.store, releasing=releasing, batch=500),
+            expiring=Expiring(store=self.store, publisher=self.publisher),
             reaping=self.reaping,
             settings=DispatcherSettings(),
             clock=lambda: self.now,
+            now=lambda: NOW,
             metrics=Metrics(),
         )
 
@@ -194,3 +203,81 @@ async def test_a_stalled_job_that_somebody_wants_cancelled_is_cancelled() -> Non
     rig.stall(cancel_requested=True)
     await rig.live(11)
     assert rig.moving.targets() == ["cancelled"]
+
+
+async def test_an_expired_job_gets_its_letter_instead_of_being_published_again() -> None:
+    rig = Rig()
+    late = stored(version=3, wake_at="seen", expire_by=NOW - timedelta(seconds=1))
+    rig.store.due_jobs = [late]
+    rig.store.docs = {JOB: {**late, "wake_at": "taken"}}
+    await rig.dispatcher.tick()
+    (letter,) = rig.publisher.letters
+    assert (letter.kind, letter.version, letter.attempt) == (ErrorKind.EXPIRED, 3, 0)
+    assert rig.publisher.requests == []
+
+
+async def test_a_letter_for_an_expired_job_is_not_sent_when_somebody_else_has_moved_the_job() -> None:
+    rig = Rig()
+    late = stored(version=3, wake_at="seen", expire_by=NOW)
+    for found in ({**late, "version": 4}, late):
+        rig.store.due_jobs = [late]
+        rig.store.docs = {JOB: found}
+        await rig.dispatcher.tick()
+    assert rig.publisher.letters == []
+
+
+async def test_a_due_job_of_a_paused_task_is_parked() -> None:
+    rig = Rig()
+    rig.store.paused = {"noop": {"by": "person"}}
+    rig.store.due_jobs = [stored(state="waiting", reason="retry", version=4)]
+    rig.store.docs = {JOB: stored(state="waiting", reason="paused", version=5)}
+    await rig.dispatcher.tick()
+    assert rig.store.applied[0].update[0]["$set"]["reason"] == "paused"
+    assert (rig.publisher.states, rig.publisher.requests) == (["waiting"], [])
+
+
+async def test_parked_jobs_go_on_when_their_task_is_not_paused_any_more() -> None:
+    rig = Rig()
+    rig.store.waiting = [stored(state="waiting", reason="paused", version=4)]
+    rig.store.docs = {JOB: stored(state="pending", version=5)}
+    rig.store.paused = {"noop": {"by": "person"}}
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == []
+    rig.store.paused = {}
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(None, [JOB])]
+    assert rig.publisher.probes == []
+
+
+async def test_one_parked_job_at_a_time_tries_whether_the_cause_is_gone() -> None:
+    rig = Rig()
+    rig.store.waiting = [stored(str(n), state="waiting", reason="paused", version=4) for n in range(3)]
+    rig.store.docs = {"0": stored("0", state="pending", version=5)}
+    rig.store.paused = {"noop": {"by": "brake"}}
+    await rig.dispatcher.tick()
+    assert rig.publisher.probes == []
+    rig.store.probe_is_due = True
+    await rig.dispatcher.tick()
+    assert rig.publisher.probes == ["0"]
+
+
+async def test_a_due_job_of_low_priority_waits_for_its_turn() -> None:
+    rig = Rig()
+    rig.store.due_jobs = [stored(state="waiting", reason="scheduled", priority="low")]
+    rig.store.docs = {JOB: stored(state="waiting", reason="low_priority", version=2)}
+    await rig.dispatcher.tick()
+    assert rig.store.applied[0].update[0]["$set"]["reason"] == "low_priority"
+    assert rig.publisher.requests == []
+
+
+async def test_jobs_of_low_priority_yield_while_normal_ones_queue_but_for_a_trickle() -> None:
+    rig = Rig()
+    names = [str(n) for n in range(900)]
+    rig.store.waiting = [stored(n, state="waiting", reason="low_priority", priority="low") for n in names]
+    rig.store.docs = {n: stored(n, state="pending", version=2, priority="low") for n in names}
+    rig.store.queues = True
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(None, ["0"])]
+    rig.store.queues, rig.store.low_queued = False, 100
+    await rig.dispatcher.tick()
+    assert len(rig.publisher.requests[1][1]) == 400, "no more than 500 of them in the queue"

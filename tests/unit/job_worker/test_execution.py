@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from job_contracts.messages import JobFailed, JobSucceeded
 from job_worker.execution import Execution
 from job_worker.slots import Slots
 from job_worker.tasks import RateLimited, Reject, Retry, Task, TaskContext, task
-from tests.unit.job_worker.fakes import JOB, FakeMoving, FakeOutcomes, requested
+from tests.unit.job_worker.fakes import JOB, FakeBrake, FakeMoving, FakeOutcomes, requested
 
 
 class Empty(BaseModel):
@@ -27,6 +27,7 @@ class Rig:
 
     def __init__(self, run: Task) -> None:
         self.slots, self.outcomes, self.moving = Slots(2), FakeOutcomes(), FakeMoving()
+        self.brake = FakeBrake()
         self.execution = Execution(
             tasks={run.name: run},
             resources={},
@@ -34,6 +35,8 @@ class Rig:
             outcomes=self.outcomes,  # type: ignore[arg-type]
             moving=self.moving,  # type: ignore[arg-type]
             clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+            brake=self.brake,  # type: ignore[arg-type]
             retention=timedelta(days=7),
             drain=timedelta(seconds=1),
         )
@@ -212,3 +215,52 @@ async def test_an_outcome_on_its_way_to_kafka_is_not_given_back() -> None:
     await running
     assert len(rig.outcomes.published) == 1
     assert not rig.moving.made
+
+
+async def test_the_log_of_an_attempt_is_stored_before_its_end() -> None:
+    async def tells(payload: Empty, context: TaskContext) -> None:
+        context.log("first")
+        context.log("ü" * 2_000, "warning")
+
+    rig = Rig(task("it")(tells))
+    await rig.run()
+    (noted,) = rig.moving.noted
+    lines = noted.update[0]["$set"]["logs"]["$slice"][0]["$concatArrays"][1]["$literal"]
+    assert [(line["attempt"], line["level"], line["message"]) for line in lines] == [
+        (1, "info", "first"),
+        (1, "warning", "ü" * 512),
+    ]
+    assert noted.filter["version"] == 2
+
+
+async def test_the_brake_hears_of_ends_but_not_of_the_jobs_own_faults_nor_of_rate_limits() -> None:
+    ends: list[Exception | None] = [
+        Reject("no"),
+        None,
+        RateLimited("full", until=timedelta(1)),
+        KeyError("k"),
+    ]
+
+    async def ends_so(payload: Empty, context: TaskContext) -> None:
+        if (error := ends.pop(0)) is not None:
+            raise error
+
+    rig = Rig(task("it")(ends_so))
+    await rig.run(payload=Raw(b'{"colour": 1}'))
+    for _ in range(4):
+        await rig.run()
+    assert rig.brake.ends == ["Reject", None, "KeyError"]
+
+
+async def test_a_failure_for_which_the_task_is_paused_costs_the_job_nothing() -> None:
+    async def refused(payload: Empty, context: TaskContext) -> None:
+        raise Reject("no")
+
+    rig = Rig(task("it")(refused))
+    rig.brake.held = "Reject"
+    await rig.run()
+    assert rig.outcomes.published == []
+    assert rig.moving.targets() == ["waiting"]
+    assert "failures" not in rig.moving.made[0][2][0].update[0]["$set"]
+    await rig.run(probe=True)
+    assert [type(outcome) for outcome in rig.outcomes.published] == [JobFailed]

@@ -6,8 +6,8 @@ Read → claim with one update for each version → run. What cannot be read goe
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
@@ -15,12 +15,14 @@ from aiokafka import ConsumerRecord
 
 from job_contracts.keeping import hand_over
 from job_contracts.messages import JobRequested, MessageRejected, UnreadableError, read_requested
-from job_contracts.record import GuardedMove, claim, give_back
+from job_contracts.record import GuardedMove, claim, give_back, park
 from job_contracts.rejection import reject
 from job_contracts.topics import Topic
+from job_contracts.views import Record
 from job_worker.execution import Execution
 from job_worker.lease import Lease
 from job_worker.moving import Moving
+from job_worker.pauses import Pauses
 from job_worker.slots import Slots
 from service_chassis.metrics import Metrics
 
@@ -38,6 +40,9 @@ class ClaimStore(Protocol):
 
     async def claimed_ids(self, ids: Sequence[str], token: str) -> set[str]:
         """Return which jobs a claim has got."""
+
+    async def records(self, ids: Collection[str]) -> dict[str, Record]:
+        """Return what is stored."""
 
 
 class RejectPublisher(Protocol):
@@ -59,13 +64,17 @@ class Claiming:
         moving: Moving,
         lease: Lease,
         slots: Slots,
+        pauses: Pauses,
         tasks: Collection[str],
+        now: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
         self._store, self._publisher = store, publisher
         self._execution, self._moving = execution, moving
         self._lease, self._slots, self._tasks = lease, slots, tasks
+        self._pauses, self._now = pauses, now
         self._dropped = metrics.dropped
+        self._parked = metrics.counter("jobs_parked_total", "Jobs whose task was paused when their turn came")
         self._handed_over = metrics.counter(
             "jobs_handed_over_total", "Jobs given to a fitter worker", "reason"
         )
@@ -76,6 +85,7 @@ class Claiming:
         A worker that stays full takes messages only while another has room, and hands
         them over: nothing waits behind a full worker, and nothing is tossed between full ones.
         """
+        await self._pauses.known()
         while True:
             await self._lease.held()
             if self._slots.free > 0 or await self._slots.wait_free(_FULL_FOR):
@@ -85,7 +95,7 @@ class Claiming:
 
     async def claim(self, records: Sequence[ConsumerRecord]) -> None:
         """Claim and start what these messages ask for; after this they may be committed."""
-        requests = await self._read(records)
+        requests = await self._park(self._in_time(await self._read(records)))
         known = [r for r in requests if r.task in self._tasks]
         unknown = [r for r in requests if r.task not in self._tasks]
         room = max(0, self._slots.free)
@@ -112,12 +122,34 @@ class Claiming:
             await self._publisher.rejected(rejected)
         return list(requests.values())
 
+    def _in_time(self, requests: Sequence[JobRequested]) -> list[JobRequested]:
+        """Leave out what has expired: its `wake_at` is due, so the dispatcher ends it."""
+        now = self._now()
+        timely = [r for r in requests if r.expire_by is None or r.expire_by > now]
+        if len(timely) < len(requests):
+            self._dropped.labels(Topic.JOBS, "expired").inc(len(requests) - len(timely))
+        return timely
+
+    async def _park(self, requests: Sequence[JobRequested]) -> list[JobRequested]:
+        """Let the jobs of paused tasks wait, but for probes; return the others."""
+        paused = [r for r in requests if not r.probe and self._pauses.of(r.task) is not None]
+        if not paused:
+            return list(requests)
+        moves = [park(ids, version) for version, ids in _by_version(paused).items()]
+        await self._moving.until_answered(self._store.apply, moves)
+        stored = await self._moving.until_answered(self._store.records, [r.job_id for r in paused])
+        await self._moving.announce(
+            [s for r in paused if (s := stored.get(r.job_id)) and s["version"] == r.version + 1]
+        )
+        self._parked.inc(len(paused))
+        parked = {r.job_id for r in paused}
+        return [r for r in requests if r.job_id not in parked]
+
     async def _claim_and_start(self, requests: Sequence[JobRequested]) -> None:
         worker, token = await self._lease.held(), uuid4().hex
-        by_version: dict[int, list[str]] = defaultdict(list)
-        for request in requests:
-            by_version[request.version].append(request.job_id)
-        moves = [claim(ids, version, worker=worker, token=token) for version, ids in by_version.items()]
+        moves = [
+            claim(ids, version, worker=worker, token=token) for version, ids in _by_version(requests).items()
+        ]
         ids = [request.job_id for request in requests]
         # A claim whose answer was lost is made again with the same token: it then matches nothing,
         # and the token tells what the first one got (docs/protocol.md, 5).
@@ -140,9 +172,13 @@ class Claiming:
     async def _hand_over(self, requests: Sequence[JobRequested], reason: str) -> None:
         if not requests:
             return
-        by_version: dict[int, list[str]] = defaultdict(list)
-        for request in requests:
-            by_version[request.version].append(request.job_id)
-        await self._store.apply([hand_over(ids, version) for version, ids in by_version.items()])
+        await self._store.apply([hand_over(ids, version) for version, ids in _by_version(requests).items()])
         self._lease.free_elsewhere -= len(requests)
         self._handed_over.labels(reason).inc(len(requests))
+
+
+def _by_version(requests: Sequence[JobRequested]) -> dict[int, list[str]]:
+    groups: dict[int, list[str]] = defaultdict(list)
+    for request in requests:
+        groups[request.version].append(request.job_id)
+    return groups

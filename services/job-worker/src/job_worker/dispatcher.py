@@ -1,4 +1,4 @@
-"""The one clock: wakes what is due, publishes what never reached Kafka, reaps what the dead left.
+"""The one clock: wakes what is due, publishes what never reached Kafka, ends what expired, reaps what the dead left.
 
 One replica is active at a time by a lease document. Two at once, for the moment of a
 take-over, are harmless: every update is guarded.
@@ -6,19 +6,19 @@ take-over, are harmless: every update is guarded.
 
 import asyncio
 import logging
-import random
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
-from job_contracts.keeping import far_out, republish
-from job_contracts.lifecycle import JobState
-from job_contracts.record import GuardedMove, release
+from job_contracts.lifecycle import JobState, WaitReason
+from job_contracts.personal import LOW
 from job_contracts.views import Record
+from job_worker.expiring import Expiring, is_expired
 from job_worker.reaping import Reaping
+from job_worker.releasing import Releasing
 from job_worker.settings import DispatcherSettings
+from job_worker.turns import Turns
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import is_outage
 from service_chassis.publisher import PublishError
@@ -41,24 +41,8 @@ class DispatchStore(Protocol):
     async def due(self, limit: int) -> list[Record]:
         """Return jobs whose `wake_at` has come."""
 
-    async def apply(self, moves: Sequence[GuardedMove]) -> int:
-        """Apply guarded moves."""
-
-    async def records(self, ids: Collection[str]) -> dict[str, Record]:
-        """Return what is stored."""
-
-    async def live_workers(self) -> list[Record]:
-        """Return the workers whose lease holds."""
-
-
-class DispatchPublisher(Protocol):
-    """What the dispatcher publishes."""
-
-    async def changed(self, records: Sequence[Record]) -> None:
-        """Announce stored states."""
-
-    async def requested(self, records: Sequence[Record], *, partition: int | None = None) -> None:
-        """Ask workers to look at pending jobs."""
+    async def paused_tasks(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the pauses by task."""
 
 
 class Dispatcher:
@@ -68,18 +52,21 @@ class Dispatcher:
         self,
         *,
         store: DispatchStore,
-        publisher: DispatchPublisher,
+        releasing: Releasing,
+        turns: Turns,
+        expiring: Expiring,
         reaping: Reaping,
         settings: DispatcherSettings,
         clock: Callable[[], float],
+        now: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
-        self._store, self._publisher, self._reaping = store, publisher, reaping
-        self._settings, self._clock = settings, clock
+        self._store, self._releasing, self._turns = store, releasing, turns
+        self._expiring, self._reaping = expiring, reaping
+        self._settings, self._clock, self._now = settings, clock, now
         self._id = f"d-{uuid4()}"
         self._task: asyncio.Task[None] | None = None
         self._leading = False
-        self._woken = metrics.counter("dispatcher_jobs_total", "Jobs the dispatcher has looked after", "what")
         self._leads = metrics.gauge("dispatcher_leading", "1 while this replica is the active dispatcher")
 
     async def __aenter__(self) -> "Dispatcher":
@@ -126,74 +113,40 @@ class Dispatcher:
             return False
         due = await self._store.due(self._settings.batch)
         self._reaping.in_contact(self._clock())
-        by_state: dict[str, list[Record]] = defaultdict(list)
-        for record in due:
-            by_state[record["state"]].append(record)
-        await self._release(by_state[JobState.WAITING])
-        await self._republish(by_state[JobState.PENDING])
-        await self._reaping.reap_overdue(by_state[JobState.RUNNING])
+        paused = await self._store.paused_tasks()
+        whats_next = _Sorted(due, paused, self._now())
+        await self._expiring.expire(whats_next.expired)
+        await self._releasing.park(whats_next.paused)
+        await self._releasing.defer(whats_next.low)
+        await self._releasing.release(whats_next.waiting)
+        await self._releasing.republish(whats_next.pending)
+        more = await self._turns.go_on(paused)
+        await self._reaping.reap_overdue(whats_next.running)
         await self._reaping.reap_dead_workers()
-        return len(due) >= self._settings.batch
-
-    async def _release(self, waiting: Sequence[Record]) -> None:
-        if not waiting:
-            return
-        await self._store.apply([release(ids, version) for version, ids in _by_version(waiting).items()])
-        stored = await self._stored(waiting, moved=1)
-        await self._publisher.changed(stored)
-        await self._request(stored)
-        self._woken.labels("released").inc(len(stored))
-
-    async def _republish(self, pending: Sequence[Record]) -> None:
-        if not pending:
-            return
-        await self._store.apply([republish(ids, version) for version, ids in _by_version(pending).items()])
-        stored = await self._stored(pending, moved=0)
-        await self._request(stored)
-        self._woken.labels("republished").inc(len(stored))
-
-    async def _stored(self, seen: Sequence[Record], *, moved: int) -> list[Record]:
-        """Return those of the jobs that are pending as the update left them."""
-        version = {r["_id"]: r["version"] + moved for r in seen}
-        stored = await self._store.records(version)
-        return [r for i, r in stored.items() if r["state"] == JobState.PENDING and r["version"] == version[i]]
-
-    async def _request(self, pending: Sequence[Record]) -> None:
-        """Publish each job where a fit worker reads it, then set its next look far out."""
-        workers = await self._store.live_workers()
-        targets: dict[int | None, list[Record]] = defaultdict(list)
-        room = {w["_id"]: w["slots"] - w["busy"] for w in workers}
-        for record in pending:
-            fit = [w for w in workers if record["task"] in w["tasks"]]
-            if workers and not fit:
-                # Nobody alive knows this task: its `wake_at` asks again until somebody does.
-                self._woken.labels("unfit").inc()
-                continue
-            free = [w for w in fit if w["partitions"] and room[w["_id"]] > 0]
-            if len(fit) == len(workers) and len(free) != 1:
-                # Any worker will do: leave it to the partitions, unless only one has room.
-                targets[None].append(record)
-                continue
-            chosen = max(free or [w for w in fit if w["partitions"]] or fit, key=lambda w: room[w["_id"]])
-            room[chosen["_id"]] -= 1
-            partition = random.choice(chosen["partitions"]) if chosen["partitions"] else None
-            targets[partition].append(record)
-        for partition, records in targets.items():
-            await self._publisher.requested(records, partition=partition)
-        sent = [r for records in targets.values() for r in records]
-        if sent:
-            await self._store.apply(_far_out(sent))
+        return more or len(due) >= self._settings.batch
 
 
-def _by_version(records: Sequence[Record]) -> dict[int, list[str]]:
-    groups: dict[int, list[str]] = defaultdict(list)
-    for record in records:
-        groups[record["version"]].append(record["_id"])
-    return groups
+class _Sorted:
+    """Due jobs by what is to be done with them."""
 
+    def __init__(self, due: Sequence[Record], paused: Collection[str], now: datetime) -> None:
+        self.expired: list[Record] = []
+        self.paused: list[Record] = []
+        self.low: list[Record] = []
+        self.waiting: list[Record] = []
+        self.pending: list[Record] = []
+        self.running: list[Record] = []
+        for job in due:
+            self._list_for(job, paused, now).append(job)
 
-def _far_out(records: Sequence[Record]) -> list[GuardedMove]:
-    groups: dict[tuple[int, Any], list[str]] = defaultdict(list)
-    for record in records:
-        groups[record["version"], record["wake_at"]].append(record["_id"])
-    return [far_out(ids, version, wake_at=wake_at) for (version, wake_at), ids in groups.items()]
+    def _list_for(self, job: Record, paused: Collection[str], now: datetime) -> list[Record]:
+        if job["state"] == JobState.RUNNING:
+            return self.running
+        if is_expired(job, now):
+            return self.expired
+        if job["state"] == JobState.PENDING:
+            return self.pending
+        if job["task"] in paused:
+            return self.paused
+        yields = job.get("priority") == LOW and job.get("reason") == WaitReason.SCHEDULED
+        return self.low if yields else self.waiting

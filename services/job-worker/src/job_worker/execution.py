@@ -5,15 +5,17 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Raw
 from pydantic import ValidationError
 
+from job_contracts.keeping import append_logs
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded
 from job_contracts.record import RESULT_LIMIT, give_back, postpone, retry, stop
+from job_worker.brake import Brake
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
@@ -24,11 +26,18 @@ from job_worker.tasks.errors import TaskError
 log = logging.getLogger(__name__)
 
 
-class ResultTooLarge(Reject):
+_HELD = timedelta(seconds=1)
+
+
+class JobsOwnFault(Reject):
+    """Only this job can cause it: it says nothing about its task."""
+
+
+class ResultTooLarge(JobsOwnFault):
     """The result has more bytes than a job may have."""
 
 
-class InvalidPayload(Reject):
+class InvalidPayload(JobsOwnFault):
     """The payload is not what the task takes."""
 
 
@@ -57,8 +66,10 @@ class Execution:
     ----------
     resources
         What the tasks opened at start, by task name.
-    clock
-        Monotonic seconds.
+    clock, now
+        Monotonic seconds; the server's time.
+    brake
+        Is told how attempts end.
     """
 
     def __init__(
@@ -70,12 +81,15 @@ class Execution:
         outcomes: Outcomes,
         moving: Moving,
         clock: Callable[[], float],
+        now: Callable[[], datetime],
+        brake: Brake,
         retention: timedelta,
         drain: timedelta,
     ) -> None:
         self._tasks, self._resources = tasks, resources
         self._slots, self._outcomes, self._moving = slots, outcomes, moving
-        self._clock, self._retention, self._drain = clock, retention, drain
+        self._clock, self._now, self._brake = clock, now, brake
+        self._retention, self._drain = retention, drain
         self._running: dict[str, Running] = {}
         # A plain function that outlives its timeout keeps its slot, so there are as many threads as slots.
         self._threads = ThreadPoolExecutor(max_workers=slots.total, thread_name_prefix="task")
@@ -104,7 +118,10 @@ class Execution:
         """Run the claimed job in a slot of its own, which the caller has seen free."""
         self._slots.take()
         context = TaskContext(
-            job_id=request.job_id, attempt=request.attempt, resource=self._resources.get(request.task)
+            job_id=request.job_id,
+            attempt=request.attempt,
+            resource=self._resources.get(request.task),
+            now=self._now,
         )
         job = Running(request, request.version + 1, worker, context, self._clock())
         self._running[request.job_id] = job
@@ -131,7 +148,11 @@ class Execution:
 
     async def _attempt(self, job: Running) -> None:
         try:
-            await self._finish(job, await self._run(job))
+            end = await self._run(job)
+            if lines := job.context.take_lines():
+                # Before the end: a log belongs to the running record.
+                await self._moving.note(append_logs(job.request.job_id, job.version, lines))
+            await self._finish(job, end)
         except Exception:
             # The lease is still ours; when `wake_at` of the job is due the dispatcher tries it again.
             log.exception("attempt.lost", extra={"job_id": job.request.job_id})
@@ -193,6 +214,7 @@ class Execution:
     async def _finish(self, job: Running, end: "JobSucceeded | BaseException") -> None:
         request = job.request
         if isinstance(end, JobSucceeded):
+            self._brake.succeeded(request.task, probe=request.probe)
             return await self._outcomes.publish(end)
         ended_for_cancel = stop(request.job_id, job.version, retention=self._retention)
         if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
@@ -211,6 +233,12 @@ class Execution:
             max_attempts=request.max_attempts,
             timed_out=isinstance(end, AttemptTimedOut),
         )
+        if not isinstance(verdict, Postpone) and not isinstance(end, JobsOwnFault):
+            if self._brake.holds(request.task, verdict.error.type) and not request.probe:
+                # The task is paused for this very error: the job waits like the others and loses nothing.
+                verdict = Postpone(wait=_HELD)
+            else:
+                self._brake.failed(request.task, verdict.error)
         await self._settle(job, verdict)
         return None
 

@@ -7,21 +7,26 @@ from datetime import timedelta
 
 from job_contracts.indexes import INDEXES
 from job_contracts.topics import Group, Topic
+from job_worker.brake import Brake
 from job_worker.catalogue import Catalogue
 from job_worker.claiming import Claiming
 from job_worker.dispatcher import Dispatcher
 from job_worker.execution import Execution
+from job_worker.expiring import Expiring
 from job_worker.handlers import register_handlers
 from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
+from job_worker.pauses import Pauses
 from job_worker.publisher import KafkaPublisher
 from job_worker.reaping import Reaping
+from job_worker.releasing import Releasing
 from job_worker.resources import Resources
 from job_worker.settings import Settings
 from job_worker.slots import Slots
 from job_worker.store import MongoJobStore
 from job_worker.tasks import Task, TaskEnvironment
+from job_worker.turns import Turns
 from job_worker.watching import Watching
 from service_chassis.health import Health
 from service_chassis.metrics import Metrics
@@ -44,6 +49,8 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     slots = Slots(settings.worker.concurrency)
     resources = Resources(tasks, TaskEnvironment(collection=mongo.collection, now=mongo.now))
 
+    pauses = Pauses(store=store)
+    brake = Brake(store=store, pauses=pauses, settings=settings.brake, clock=clock, metrics=metrics)
     moving = Moving(store=store, publisher=publisher, pause=asyncio.sleep)
     outcomes = Outcomes(publisher=publisher, store=store, pause=asyncio.sleep)
     execution = Execution(
@@ -53,6 +60,8 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         outcomes=outcomes,
         moving=moving,
         clock=clock,
+        now=mongo.now,
+        brake=brake,
         retention=settings.retention.cancelled,
         drain=settings.shutdown_grace - timedelta(seconds=8),
     )
@@ -72,7 +81,9 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         moving=moving,
         lease=lease,
         slots=slots,
+        pauses=pauses,
         tasks=tasks.keys(),
+        now=mongo.now,
         metrics=metrics,
     )
     subscription = Subscription(
@@ -101,12 +112,16 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         lease=settings.worker.lease,
         retention=settings.retention.cancelled,
     )
+    releasing = Releasing(store=store, publisher=publisher, metrics=metrics)
     dispatcher = Dispatcher(
         store=store,
-        publisher=publisher,
+        releasing=releasing,
+        turns=Turns(store=store, releasing=releasing, batch=settings.dispatcher.batch),
+        expiring=Expiring(store=store, publisher=publisher),
         reaping=reaping,
         settings=settings.dispatcher,
         clock=clock,
+        now=mongo.now,
         metrics=metrics,
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
@@ -123,5 +138,5 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, resources]
-    parts = [*connections, catalogue, lease, execution, watching, dispatcher, subscription]
+    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, subscription]
     return Service(NAME, health=health, parts=parts, grace=settings.shutdown_grace)

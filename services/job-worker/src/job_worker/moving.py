@@ -54,6 +54,7 @@ class Moving:
     ) -> None:
         self._store, self._publisher, self._pause = store, publisher, pause
         self._group: Grouped[_Wanted, bool] = Grouped(self._make)
+        self._notes: Grouped[GuardedMove, None] = Grouped(self._note)
 
     async def make(self, job_id: str, version: int, *moves: GuardedMove) -> bool:
         """Make the first of the moves that matches; false if none did: somebody else moved the job.
@@ -63,6 +64,14 @@ class Moving:
         safe because a move that was made matches nothing.
         """
         return await self._group.submit(_Wanted(job_id, version, moves))
+
+    async def note(self, update: GuardedMove) -> None:
+        """Apply an update that is no move, with all that come meanwhile, until MongoDB has answered."""
+        await self._notes.submit(update)
+
+    async def _note(self, group: Sequence[GuardedMove]) -> Sequence[None]:
+        await self.until_answered(self._store.apply, group)
+        return [None] * len(group)
 
     async def _make(self, group: Sequence[_Wanted]) -> Sequence[bool]:
         wanted = {w.job_id: w for w in group}

@@ -45,11 +45,12 @@ class KafkaPublisher:
         """Announce how far these running jobs are."""
         await self._publisher.publish(Topic.JOB_EVENTS, [_event(progressed(r), r) for r in records])
 
-    async def requested(self, records: Sequence[Record], *, partition: int | None = None) -> None:
-        """Ask workers to look at these pending jobs."""
-        await self._publisher.publish(
-            Topic.JOBS, [_outgoing(requested(r)) for r in records], partition=partition
-        )
+    async def requested(
+        self, records: Sequence[Record], *, partition: int | None = None, probe: bool = False
+    ) -> None:
+        """Ask workers to look at these pending jobs, though their task is paused if they are probes."""
+        messages = [_outgoing(requested(r, probe=probe)) for r in records]
+        await self._publisher.publish(Topic.JOBS, messages, partition=partition)
 
 
 def _outgoing(message: JobRequested | JobSucceeded | JobFailed) -> Outgoing:

@@ -46,6 +46,33 @@ class DispatcherSettings(Section):
     batch: Annotated[int, Field(ge=1, description="Due jobs handled in one round trip")] = 500
 
 
+class BrakeSettings(Section):
+    """When a task pauses itself because its attempts all fail alike."""
+
+    run: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Last attempts of a task that are looked at: few enough to lose little; 0 is off",
+        ),
+    ] = 20
+    ratio: Annotated[
+        float,
+        Field(
+            gt=0.5, le=1, description="Share of them that one error must end; a chance success changes little"
+        ),
+    ] = 0.9
+    within: Annotated[
+        timedelta, Field(description="Older attempts do not count: a rare task may fail now and then")
+    ] = timedelta(minutes=10)
+    probe_after: Annotated[
+        timedelta,
+        Field(
+            description="When one job tries whether the cause is gone; later probes wait twice as long each"
+        ),
+    ] = timedelta(seconds=30)
+
+
 class RetentionSettings(Section):
     """How long jobs are kept after their end."""
 
@@ -57,4 +84,5 @@ class Settings(ServiceSettings):
 
     worker: WorkerSettings = WorkerSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
+    brake: BrakeSettings = BrakeSettings()
     retention: RetentionSettings = RetentionSettings()

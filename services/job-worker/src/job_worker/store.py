@@ -7,11 +7,16 @@ from typing import Any
 
 from pymongo import ReturnDocument, UpdateOne
 
-from job_contracts.lifecycle import JobState
-from job_contracts.record import HISTORY, NOW, Collection, GuardedMove, after, due
+from job_contracts.lifecycle import JobState, WaitReason
+from job_contracts.personal import LOW
+from job_contracts.record import GRACE, HISTORY, NOW, Collection, GuardedMove, after, due
 from job_contracts.views import Record
+from job_worker.pauses import BRAKE, Pause
 from service_chassis.bulk import read_by_id, update_groups
 from service_chassis.mongo import Mongo
+
+PROBE_CAP = timedelta(minutes=10)
+"""Longest wait between two probes of a task that the brake has paused."""
 
 _WITHOUT_HISTORY = dict.fromkeys(HISTORY, 0)
 
@@ -25,6 +30,10 @@ class MongoJobStore:
     @property
     def _jobs(self) -> Any:
         return self._mongo.collection(Collection.JOBS)
+
+    @property
+    def _tasks(self) -> Any:
+        return self._mongo.collection(Collection.TASKS)
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
         """Apply guarded moves in order, in one round trip; return how many records changed."""
@@ -58,6 +67,90 @@ class MongoJobStore:
             await self._jobs.find(due(), _WITHOUT_HISTORY).sort("wake_at", 1).limit(limit).to_list(None)
         )
         return found
+
+    async def paused_tasks(self) -> dict[str, Record]:
+        """Return the pauses by task."""
+        query = {"paused": {"$exists": True}}
+        found = await self._tasks.find(query, {"paused": 1}).to_list(None)
+        return {doc["_id"]: doc["paused"] for doc in found}
+
+    async def pause(self, task: str, pause: dict[str, Any], *, probe_after: timedelta) -> bool:
+        """Pause a task that is not paused; false if it was."""
+        stored = {**_literal(pause), "at": NOW, "probe_at": after(probe_after), "probes": 0}
+        done = await self._tasks.update_one(
+            {"_id": task, "paused": {"$exists": False}}, [{"$set": {"paused": stored}}]
+        )
+        return bool(done.modified_count)
+
+    async def resume(self, task: str, pause: Pause) -> bool:
+        """Lift exactly this pause; false if it is gone."""
+        query = {"_id": task, "paused.at": pause.at, "paused.by": pause.by}
+        return bool((await self._tasks.update_one(query, {"$unset": {"paused": ""}})).modified_count)
+
+    async def take_probe(self, task: str) -> bool:
+        """Take the next probe of a task that the brake has paused, if it is time for one; the next comes later."""
+        query = {
+            "_id": task,
+            "paused.by": BRAKE,
+            "$expr": {"$lte": ["$paused.probe_at", NOW]},
+        }
+        longest = _milliseconds(PROBE_CAP)
+        wait = {"$subtract": ["$paused.probe_at", "$paused.at"]}
+        fields = {
+            # The wait doubles: the next probe comes as late again as this one came after the pause.
+            "paused.probe_at": {"$add": [NOW, {"$min": [wait, longest]}]},
+            "paused.probes": {"$add": ["$paused.probes", 1]},
+        }
+        return bool((await self._tasks.update_one(query, [{"$set": fields}])).modified_count)
+
+    async def parked_tasks(self) -> list[str]:
+        """Return the tasks that have jobs waiting for the end of a pause: one step along the index for each."""
+        tasks: list[str] = []
+        while True:
+            query: dict[str, Any] = {"reason": str(WaitReason.PAUSED)}
+            if tasks:
+                query["task"] = {"$gt": tasks[-1]}
+            found = (
+                await self._jobs.find(query, {"task": 1})
+                .hint("paused")
+                .sort("task", 1)
+                .limit(1)
+                .to_list(None)
+            )
+            if not found:
+                return tasks
+            tasks.append(found[0]["task"])
+
+    async def parked(self, reason: str, limit: int, *, tasks: Items[str] | None = None) -> list[Record]:
+        """Return jobs that wait for this reason, the oldest first."""
+        query: dict[str, Any] = {"reason": reason}
+        if tasks is not None:
+            query["task"] = {"$in": list(tasks)}
+        found: list[Record] = (
+            await self._jobs.find(query, _WITHOUT_HISTORY)
+            .hint(reason)
+            .sort("_id", 1)
+            .limit(limit)
+            .to_list(None)
+        )
+        return found
+
+    async def normal_queues(self, longer_than: timedelta) -> bool:
+        """Whether a job of normal priority has been pending for longer than that."""
+        older = {"$expr": {"$lt": ["$updated_at", {"$subtract": [NOW, _milliseconds(longer_than)]}]}}
+        normal = {"state": str(JobState.PENDING), "priority": None}
+        # Its first look has come, or Kafka has its message and nobody has taken it yet.
+        fresh = {"wake_at": {"$lt": self._mongo.now() + GRACE - longer_than}, **normal}
+        queued = {"publishes": {"$exists": True}, **normal, **older}
+        for query, index in ((fresh, "wake_at"), (queued, "queued")):
+            if await self._jobs.find(query, {"_id": 1}).hint(index).limit(1).to_list(None):
+                return True
+        return False
+
+    async def low_in_queue(self, limit: int) -> int:
+        """Return how many jobs of low priority are pending; counts no further than the limit."""
+        query = {"publishes": {"$exists": True}, "priority": LOW}
+        return int(await self._jobs.count_documents(query, hint="queued", limit=limit))
 
     async def lapsed_workers(self) -> set[str]:
         """Return workers that have running jobs and no lease: first the jobs are read, then the leases."""
@@ -99,7 +192,11 @@ class MongoJobStore:
             for e in entries
         ]
         if writes:
-            await self._mongo.collection(Collection.TASKS).bulk_write(writes)
+            await self._tasks.bulk_write(writes)
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration / timedelta(milliseconds=1))
 
 
 def _literal(entry: dict[str, Any]) -> dict[str, Any]:

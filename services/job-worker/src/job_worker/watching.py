@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from job_contracts.keeping import progress
+from job_contracts.keeping import append_logs, progress
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove
 from job_contracts.views import Record
@@ -112,9 +112,14 @@ class Watching:
                 percent, message = newest
                 moves.append(progress(job.request.job_id, job.version, percent=percent, message=message))
                 reported.append(job)
+            if lines := job.context.take_lines():
+                job.next_report = now + _PROGRESS_EVERY.total_seconds()
+                moves.append(append_logs(job.request.job_id, job.version, lines))
         if not moves:
             return
         await self._store.apply(moves)
+        if not reported:
+            return
         stored = await self._store.records([j.request.job_id for j in reported])
         await self._publisher.progressed(
             [

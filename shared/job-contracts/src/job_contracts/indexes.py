@@ -28,13 +28,14 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         IndexSpec("worker", [("worker", 1)], {"partialFilterExpression": {"worker": _EXISTS}}),
         # What waits for something else than time, looked for by the dispatcher.
         IndexSpec(
-            "parked",
+            "paused",
             [("reason", 1), ("task", 1), ("_id", 1)],
-            {
-                "partialFilterExpression": {
-                    "reason": {"$in": [str(WaitReason.LOW_PRIORITY), str(WaitReason.PAUSED)]}
-                }
-            },
+            {"partialFilterExpression": {"reason": str(WaitReason.PAUSED)}},
+        ),
+        IndexSpec(
+            "low_priority",
+            [("reason", 1), ("_id", 1)],
+            {"partialFilterExpression": {"reason": str(WaitReason.LOW_PRIORITY)}},
         ),
         # Pending jobs that were still there when Kafka had acknowledged their message: those that queue.
         IndexSpec(

@@ -1,9 +1,21 @@
 """What a running task may ask of its surroundings."""
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from job_contracts.record import LOGS_KEPT
+
+Level = Literal["debug", "info", "warning", "error"]
+
+LINE_LIMIT: Final = 1024
+"""Bytes of a line of a job's log; what is longer is cut."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,8 @@ class TaskContext:
     job_id, attempt
         Which job, and the number of this attempt from 1. Together they make an
         idempotency key for upstream calls.
+    now
+        The time that stands before each line of the log.
     resource
         What the task's `resources` opened when the worker started; None without.
     """
@@ -40,7 +54,9 @@ class TaskContext:
     resource: Any = None
     cancelled: bool = False
     """True once a person asked for a cancel or the worker stops: a thread should look at it and end."""
+    now: Callable[[], datetime] = _now
     _progress: tuple[float, str | None] | None = field(default=None)
+    _lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGS_KEPT))
 
     async def progress(self, percent: float, message: str | None = None) -> None:
         """Tell watchers how far the attempt is, from 0 to 100; the newest at most twice a second is stored."""
@@ -54,3 +70,19 @@ class TaskContext:
         """Return what was reported since the last call, if anything."""
         newest, self._progress = self._progress, None
         return newest
+
+    def log(self, message: str, level: Level = "info") -> None:
+        """Write a line into the log of the job, for whoever looks at `GET /jobs/{id}/logs`.
+
+        The last 100 lines of all attempts are kept, of each the first KiB. It never waits and
+        may be called from a thread; lines are stored twice a second and when the attempt ends.
+        """
+        text = message.encode(errors="replace")[:LINE_LIMIT].decode(errors="ignore")
+        self._lines.append({"at": self.now(), "attempt": self.attempt, "level": str(level), "message": text})
+
+    def take_lines(self) -> list[dict[str, Any]]:
+        """Return the lines that were written since the last call."""
+        lines: list[dict[str, Any]] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        return lines

@@ -1,0 +1,82 @@
+"""Whose turn it is: jobs that wait for something else than time are found by their reason.
+
+A paused task's jobs go on when it is not paused any more; jobs of low priority go on
+while no job of normal priority queues. Resuming a task only unsets a flag, so it cannot
+race a worker that is just parking a job of that task.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from job_contracts.lifecycle import WaitReason
+from job_contracts.views import Record
+from job_worker.pauses import BRAKE
+from job_worker.releasing import Releasing
+
+QUEUED: Final = timedelta(seconds=1)
+"""A normal job that is pending for longer than this queues, and those of low priority must wait."""
+
+LOW_IN_QUEUE: Final = 500
+"""Jobs of low priority that may stand in the queue: a normal one that comes now waits for no more."""
+
+TRICKLE: Final = 1
+"""Jobs of low priority released in each tick however long the queue is, so that they never starve."""
+
+
+class TurnStore(Protocol):
+    """What turns ask of storage."""
+
+    async def parked_tasks(self) -> list[str]:
+        """Return the tasks that have jobs waiting for the end of a pause."""
+
+    async def parked(self, reason: str, limit: int, *, tasks: Collection[str] | None = None) -> list[Record]:
+        """Return jobs that wait for this reason, the oldest first."""
+
+    async def normal_queues(self, longer_than: timedelta) -> bool:
+        """Whether a job of normal priority has been pending for longer than that."""
+
+    async def low_in_queue(self, limit: int) -> int:
+        """Return how many jobs of low priority are pending; counts no further than the limit."""
+
+    async def take_probe(self, task: str) -> bool:
+        """Take the next probe of a task that the brake has paused, if it is time for one."""
+
+
+class Turns:
+    """Lets the parked go on."""
+
+    def __init__(self, *, store: TurnStore, releasing: Releasing, batch: int) -> None:
+        self._store, self._releasing, self._batch = store, releasing, batch
+
+    async def go_on(self, paused: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Release whose turn it is; true if more than one batch of work was found."""
+        full = False
+        if tasks := await self._store.parked_tasks():
+            full = await self._resumed([task for task in tasks if task not in paused])
+            await self._probe([t for t in tasks if t in paused and paused[t]["by"] == BRAKE])
+        await self._low_priority()
+        return full
+
+    async def _resumed(self, tasks: Collection[str]) -> bool:
+        if not tasks:
+            return False
+        jobs = await self._store.parked(str(WaitReason.PAUSED), self._batch, tasks=tasks)
+        await self._releasing.release(jobs, what="resumed")
+        return len(jobs) >= self._batch
+
+    async def _probe(self, tasks: Collection[str]) -> None:
+        for task in tasks:
+            if await self._store.take_probe(task):
+                jobs = await self._store.parked(str(WaitReason.PAUSED), 1, tasks=[task])
+                await self._releasing.release(jobs, what="probes", probe=True)
+
+    async def _low_priority(self) -> None:
+        first = await self._store.parked(str(WaitReason.LOW_PRIORITY), TRICKLE)
+        if not first:
+            return
+        room = 0
+        if not await self._store.normal_queues(QUEUED):
+            room = min(LOW_IN_QUEUE, self._batch) - await self._store.low_in_queue(LOW_IN_QUEUE)
+        jobs = first if room <= TRICKLE else await self._store.parked(str(WaitReason.LOW_PRIORITY), room)
+        await self._releasing.release(jobs, what="low_priority")
