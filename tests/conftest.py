@@ -20,6 +20,12 @@ hypothesis.settings.register_profile("jobstream", deadline=None)
 hypothesis.settings.load_profile("jobstream")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faults")
+    group.addoption("--form", choices=["short", "faults", "soak"], help="run all fault rows, in this form")
+    group.addoption("--seed", type=int, default=1, help="what the fault rows draw their random numbers from")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_TESTS):

@@ -1,48 +1,210 @@
-"""A product that a test may break: on servers of its own, healed before each test and after it."""
+"""The stage of the fault rows: one product at a time on servers of its own, healed before each row and after it.
+
+A row is a test with `@pytest.mark.row("F9", promise="…")`. In `make test` only rows with
+`telling=True` run, in their short form; `make faults` runs all of them.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import pytest
 
+from jobstream_local.ports import free_port
 from jobstream_local.stack import Replicas
 from tests.support.api import Api
+from tests.support.hops import Hop, Hops
 from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
 
+JOBS: Final = {"short": 60, "faults": 500, "soak": 2_000}
 
-@pytest.fixture(scope="package")
-def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    product = Product(tmp_path_factory.mktemp("faults"), replicas=Replicas(job_worker=2))
-    product.up()
-    yield product
-    product.down()
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How thorough a run is."""
+
+    name: str
+    seed: int
+
+    @property
+    def jobs(self) -> int:
+        """Jobs of a row."""
+        return JOBS[self.name]
+
+    def of(self, short: float, faults: float, soak: float | None = None) -> float:
+        """The number that belongs to this form, such as the seconds of an outage."""
+        return {"short": short, "faults": faults, "soak": faults if soak is None else soak}[self.name]
+
+    def draw(self, row: str) -> random.Random:
+        """Random numbers of a row, the same for the same seed."""
+        return random.Random(f"{row} {self.seed}")
+
+
+@pytest.fixture(scope="session")
+def form(request: pytest.FixtureRequest) -> Form:
+    return Form(request.config.getoption("--form") or "short", request.config.getoption("--seed"))
+
+
+@dataclass(slots=True)
+class Proxied:
+    """A product whose services reach Kafka and MongoDB through proxies alone."""
+
+    product: Product
+    kafka: Hop
+    mongo: Hop
+
+
+class Stage:
+    """Where one product stands at a time: memory and two cores hold no more."""
+
+    def __init__(self, home: Callable[[str], Path]) -> None:
+        self._home = home
+        self._kind = ""
+        self._product: Product | None = None
+        self._hops: Hops | None = None
+        self.proxied: Proxied | None = None
+
+    def product(self, kind: str) -> Product:
+        """The product of this kind, up and whole; that of another kind is ended first."""
+        if kind != self._kind or self._product is None:
+            self.clear()
+            self._kind, self._product = kind, _KINDS[kind](self)
+            self._product.up()
+        asyncio.run(self._product.heal())
+        return self._product
+
+    def clear(self) -> None:
+        product, self._product = self._product, None
+        if product is not None:
+            product.down()
+        hops, self._hops, self.proxied = self._hops, None, None
+        if hops is not None:
+            hops.__exit__()
+
+    def _one(self) -> Product:
+        return Product(self._home("one"), replicas=Replicas(job_worker=2))
+
+    def _cluster(self) -> Product:
+        return Product(self._home("cluster"), replicas=Replicas(job_worker=2, kafka=3))
+
+    def _trio(self) -> Product:
+        return Product(self._home("trio"), replicas=Replicas(job_worker=2, mongod=3))
+
+    def _behind_proxies(self) -> Product:
+        self._hops = hops = Hops().__enter__()
+        product = Product(
+            self._home("proxied"),
+            replicas=Replicas(job_worker=2),
+            kafka_advertised=(kafka := free_port()),
+            mongo_advertised=(mongo := free_port()),
+        )
+        self.proxied = Proxied(
+            product,
+            hops.open(product.stack.part("kafka").ports["kafka"], port=kafka),
+            hops.open(product.stack.part("mongod").ports["mongodb"], port=mongo),
+        )
+        return product
+
+
+_KINDS: Final[Mapping[str, Callable[[Stage], Product]]] = {
+    "product": Stage._one,
+    "cluster": Stage._cluster,
+    "trio": Stage._trio,
+    "proxied": Stage._behind_proxies,
+}
+"""Kinds of products by the fixture that asks for one."""
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    stage = Stage(tmp_path_factory.mktemp)
+    yield stage
+    stage.clear()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the rows that are for `make faults`; bring those that share a product together."""
+    here = Path(__file__).parent
+    rows = [item for item in items if item.path.is_relative_to(here)]
+    if config.getoption("--form") is None:
+        left_out = [
+            item for item in rows if (row := item.get_closest_marker("row")) and not row.kwargs.get("telling")
+        ]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
+            rows = [item for item in rows if item not in left_out]
+    kinds = [*_KINDS]
+    rows.sort(key=lambda item: next((n for n, k in enumerate(kinds) if k in _fixtures(item)), len(kinds)))
+    others = [item for item in items if item not in set(rows)]
+    items[:] = [*others, *rows]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", []))
 
 
 @pytest.fixture
-def product(breakable: Product) -> Iterator[Product]:
-    """The product, whole: what the test before has left broken is mended first."""
-    asyncio.run(breakable.heal())
-    yield breakable
-    asyncio.run(breakable.heal())
+def product(stage: Stage) -> Iterator[Product]:
+    """One broker, one MongoDB, two job-workers; what the row before has left broken is mended first."""
+    yield (product := stage.product("product"))
+    asyncio.run(product.heal())
 
 
 @pytest.fixture
-async def api(product: Product) -> AsyncIterator[Api]:
-    async with product.api() as api:
+def cluster(stage: Stage) -> Iterator[Product]:
+    """Three brokers, one MongoDB."""
+    yield (product := stage.product("cluster"))
+    asyncio.run(product.heal())
+
+
+@pytest.fixture
+def trio(stage: Stage) -> Iterator[Product]:
+    """One broker, three members of MongoDB."""
+    yield (product := stage.product("trio"))
+    asyncio.run(product.heal())
+
+
+@pytest.fixture
+def proxied(stage: Stage) -> Iterator[Proxied]:
+    """One broker and one MongoDB, each behind a proxy."""
+    product = stage.product("proxied")
+    assert stage.proxied is not None
+    yield stage.proxied
+    stage.proxied.kafka.heal()
+    stage.proxied.mongo.heal()
+    asyncio.run(product.heal())
+
+
+@pytest.fixture
+def staged(request: pytest.FixtureRequest) -> Product:
+    """The product of the row, whatever its kind."""
+    kind = next(k for k in _KINDS if k in request.fixturenames)
+    found = request.getfixturevalue(kind)
+    product: Product = found.product if isinstance(found, Proxied) else found
+    return product
+
+
+@pytest.fixture
+async def api(staged: Product) -> AsyncIterator[Api]:
+    async with staged.api() as api:
         yield api
 
 
 @pytest.fixture
-async def records(product: Product) -> AsyncIterator[Records]:
-    """The truth, and its history since the test began."""
-    async with product.records() as records:
+async def records(staged: Product) -> AsyncIterator[Records]:
+    """The truth, and its history since the row began."""
+    async with staged.records() as records:
         yield records
 
 
 @pytest.fixture
-async def topics(product: Product) -> AsyncIterator[TopicProbe]:
-    """The topics since the test began."""
-    async with product.topics() as topics:
+async def topics(staged: Product) -> AsyncIterator[TopicProbe]:
+    """The topics since the row began."""
+    async with staged.topics() as topics:
         yield topics

@@ -6,73 +6,57 @@ from uuid import uuid4
 
 import pytest
 
+from tests.faults.conftest import Form
 from tests.support.api import Api
 from tests.support.figures import Figures
 from tests.support.invariants import check
+from tests.support.load import Load
 from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
 from tests.support.waiting import until
 
-JOBS, AT_A_TIME = 1_000, 50
-KILLED = {2: "api-1", 6: "job-worker-1", 10: "result-worker-1", 14: "dlq-worker-1"}
-"""Who dies in the middle of which fifty."""
 
-
-@pytest.mark.timeout(240)
-async def test_a_thousand_jobs_survive_that_each_service_is_killed_in_turn(
-    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
+@pytest.mark.row(
+    "F1",
+    promise="no accepted job is lost and none ends twice when each service is killed in turn",
+    telling=True,
+)
+@pytest.mark.timeout(300)
+async def test_every_job_survives_that_each_service_is_killed_in_turn(
+    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    coming_back: list[asyncio.Task[None]] = []
-
-    async def one(number: int) -> str:
-        match number % 10:
-            case 0:
-                return await api.submit_surely("sleep", {"seconds": 0.05, "fail": "reject"})
-            case 1:
-                return await api.submit_surely("sleep", {"seconds": 1})
-            case n if n < 6:
-                return await api.submit_surely("noop")
-            case n:
-                return await api.submit_surely("sleep", {"seconds": n / 100})
+    victims = ["api-1", "job-worker-1", "result-worker-1", "dlq-worker-1"]
 
     async def is_busy(worker: str) -> bool:
         return any(s.name == "slots_busy" and s.value > 0 for s in await product.metrics(worker))
 
-    async def fifty(first: int, victim: str | None) -> list[str]:
-        posts = [asyncio.create_task(one(n)) for n in range(first, first + AT_A_TIME)]
-        if victim is not None:
-            await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
-            if victim.startswith("job-worker"):
-                await until(lambda: is_busy(victim), within=30, what=f"{victim} to run jobs", every=0.01)
-            await product.stack.kill(victim)
-            coming_back.append(asyncio.create_task(product.stack.start(victim)))
-        return await asyncio.gather(*posts)
-
     async with product.events("/events", again=True) as events:
-        jobs: list[str] = []
-        for batch, first in enumerate(range(0, JOBS, AT_A_TIME)):
-            victim = KILLED.get(batch)
-            if victim is not None:
-                await asyncio.gather(*coming_back)  # in turn: one is down at a time
-            jobs += await fifty(first, victim)
-        await asyncio.gather(*coming_back)
-        healed = time.monotonic()
-        await records.all_final(jobs, within=60)
+        async with Load(api, jobs=max(form.jobs, 200), rate=50, seed=form.seed) as load:
+            for victim in victims:
+                await load.accepted(len(load.jobs) + 20)
+                if victim.startswith("job-worker"):
+                    await until(lambda: is_busy("job-worker-1"), within=30, what="it to run jobs", every=0.01)
+                await product.stack.kill(victim)
+                await product.stack.start(victim)
+            healed = time.monotonic()
+            await load.done()
+        await records.all_final(load.jobs, within=60)
         recovered = time.monotonic() - healed
         await topics.drained(within=30)
-        doomed = {job for number, job in enumerate(jobs) if number % 10 == 0}
-        for job in jobs:
-            await events.seen(job, "failed" if job in doomed else "succeeded", within=30)
+        for job in load.jobs:
+            await events.seen(job, "failed" if job in load.doomed else "succeeded", within=30)
     counted = await check(
-        product, api.history, records=records, topics=topics, events=events, must_fail=doomed
+        product, api.history, records=records, topics=topics, events=events, must_fail=load.doomed
     )
-    figures(killed=len(coming_back), recovery_s=recovered, **counted)
-    assert counted["accepted"] == JOBS
+    figures(killed=len(victims), recovery_s=recovered, **counted)
     assert counted["repeated posts"], "the api died with requests under way"
     assert counted["stalled attempts"], "the worker died with jobs under way"
 
 
+@pytest.mark.row(
+    "F7", promise="a repeated Idempotency-Key makes one job, also across a kill of the api", telling=True
+)
 @pytest.mark.timeout(180)
 async def test_a_key_that_is_repeated_across_a_kill_of_the_api_makes_one_job(
     product: Product, api: Api, records: Records, figures: Figures

@@ -43,6 +43,7 @@ async def running_by_worker(product: Product, records: Records, jobs: list[str])
     return await until(look, within=30, what="the jobs to run")
 
 
+@pytest.mark.row("F1", promise="the jobs of a killed worker run again on another within 15 s", telling=True)
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("role", ["the dispatcher's own worker", "another worker"])
 async def test_jobs_of_a_crashed_worker_run_again_on_another(
@@ -72,6 +73,9 @@ async def test_jobs_of_a_crashed_worker_run_again_on_another(
     assert counted["stalled attempts"] == len(hit)
 
 
+@pytest.mark.row(
+    "F3", promise="a late result of a worker that was taken for dead changes nothing", telling=True
+)
 @pytest.mark.timeout(150)
 async def test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
@@ -113,6 +117,9 @@ async def test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing
     assert counted["stray results"] == 1
 
 
+@pytest.mark.row(
+    "F29", promise="a worker told to end gives its jobs back, and no attempt is burnt", telling=True
+)
 @pytest.mark.timeout(120)
 async def test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures

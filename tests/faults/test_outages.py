@@ -17,6 +17,9 @@ from tests.support.topics import TopicProbe
 KAFKA_AWAY, MONGO_AWAY = 20.0, 15.0
 
 
+@pytest.mark.row(
+    "F9", promise="POST goes on without Kafka, and all jobs finish once it is back", telling=True
+)
 @pytest.mark.timeout(240)
 async def test_posts_do_not_wait_for_a_dead_kafka_and_all_finish_once_it_is_back(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
@@ -60,6 +63,9 @@ async def test_posts_do_not_wait_for_a_dead_kafka_and_all_finish_once_it_is_back
     assert (counted["dead letters"], counted["extra attempts"]) == (0, 0)
 
 
+@pytest.mark.row(
+    "F17", promise="without MongoDB POST answers 503 quickly, and no attempt is burnt", telling=True
+)
 @pytest.mark.timeout(180)
 async def test_a_frozen_mongodb_refuses_posts_quickly_and_burns_no_attempt(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures

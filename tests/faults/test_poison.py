@@ -74,6 +74,7 @@ GOOD: Final = {
 }
 
 
+@pytest.mark.row("F20", promise="what cannot be read is kept byte for byte and stops nobody", telling=True)
 @pytest.mark.timeout(180)
 async def test_poison_of_any_shape_is_kept_byte_for_byte_and_stops_nobody(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
@@ -138,6 +139,7 @@ async def test_poison_of_any_shape_is_kept_byte_for_byte_and_stops_nobody(
     assert busy < 0.5
 
 
+@pytest.mark.row("F20", promise="messages for unknown jobs and stale versions are dropped and counted")
 @pytest.mark.timeout(90)
 async def test_messages_for_unknown_jobs_and_stale_versions_are_dropped_and_counted(
     product: Product, api: Api, records: Records, topics: TopicProbe
@@ -167,6 +169,7 @@ async def test_messages_for_unknown_jobs_and_stale_versions_are_dropped_and_coun
     await topics.drained()
 
 
+@pytest.mark.row("F20", promise="noise in headers is ignored")
 @pytest.mark.timeout(90)
 async def test_headers_nobody_can_decode_are_ignored_and_the_body_counts(
     api: Api, topics: TopicProbe
@@ -180,6 +183,7 @@ async def test_headers_nobody_can_decode_are_ignored_and_the_body_counts(
     assert (ended["state"], ended["result"]) == ("succeeded", {"slept": 0})
 
 
+@pytest.mark.row("F20", promise="noise on job-events is counted and harms no stream")
 @pytest.mark.timeout(90)
 async def test_noise_among_the_events_is_counted_and_harms_no_stream(
     product: Product, api: Api, topics: TopicProbe

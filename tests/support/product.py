@@ -44,7 +44,8 @@ def asked_for() -> str:
 class Product:
     """Services on their servers, with a database of their own.
 
-    Without `servers` it starts its own Kafka and mongod, so that a test may break them.
+    Without `servers` it starts its own Kafka and mongod, so that a test may break them. Further
+    options are those of `Stack`.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Product:
         servers: Servers | None = None,
         env: Mapping[str, str] | None = None,
         page: Path | None = None,
+        **options: Any,
     ) -> None:
         self.database = f"test-{uuid4().hex[:12]}"
         self._servers = servers
@@ -66,6 +68,7 @@ class Product:
             bootstrap_servers=servers.bootstrap_servers if servers else None,
             mongo_uri=servers.mongo_uri if servers else None,
             page=page,
+            **options,
         )
 
     def up(self) -> None:
