@@ -1,65 +1,73 @@
-"""Jobs posted at a rate beside a fault, by a client that is careful: one key a job, repeated until it is accepted."""
+"""Jobs that keep coming while something is broken: a careful client at a steady rate.
+
+    async with Load(api, jobs=form.jobs, rate=form.rate, seed=form.seed) as load:
+        await load.reached(0.3)
+        await product.stack.kill("api-1")
+        await product.stack.start("api-1")
+        jobs = await load.done()
+    await records.all_final(jobs, within=60)
+    await check(product, api.history, records=records, topics=topics, must_fail=load.doomed)
+"""
 
 import asyncio
+import math
 import random
-import statistics
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+from uuid import UUID
+
+import httpx
 
 from tests.support.api import Api
-from tests.support.waiting import until
+from tests.support.waiting import until_true
 
-Job = dict[str, Any]
-"""The body of a submission."""
-
-Mix = Callable[[int, random.Random], Job]
-"""Gives the nth job."""
+_GAP: Final = 0.1, 1.0
+"""Seconds before the first repeat of a POST and, doubled each time, before any later one."""
 
 
-def everyday(number: int, draw: random.Random) -> Job:
-    """Some do nothing, some sleep for up to a tenth of a second, one in ten for longer, one in ten must fail."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A job to be submitted, and how it must end."""
+
+    task: str = "noop"
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    ends: str = "succeeded"
+
+
+Mix = Callable[[int, random.Random], Wanted]
+"""Says what the job of a number is."""
+
+
+def usual(number: int, chance: random.Random) -> Wanted:
+    """Of ten jobs four do nothing, four sleep a little, one sleeps a second and one must fail."""
     match number % 10:
         case 0:
-            return sleep(0.05, fail="reject")
+            return Wanted("sleep", {"seconds": 0.05, "fail": "reject"}, ends="failed")
         case 1:
-            return sleep(1)
+            return Wanted("sleep", {"seconds": 1})
         case n if n < 6:
-            return {"task": "noop", "payload": {}}
+            return Wanted()
         case _:
-            return sleep(round(draw.uniform(0.02, 0.1), 3))
-
-
-def sleep(seconds: float, **payload: Any) -> Job:
-    """A job that sleeps."""
-    return {"task": "sleep", "payload": {"seconds": seconds, **payload}}
-
-
-def quick(_: int, __: random.Random) -> Job:
-    """A job that does nothing."""
-    return {"task": "noop", "payload": {}}
+            return Wanted("sleep", {"seconds": round(chance.uniform(0.02, 0.1), 3)})
 
 
 class Load:
-    """So many jobs at so many a second, from the moment it is entered.
-
-        async with Load(api, jobs=500, rate=50) as load:
-            await product.stack.kill("kafka")
-            …
-            await load.done()
-        load.jobs, load.doomed
+    """Submits `jobs` jobs, each with an `Idempotency-Key` that is repeated until it is accepted.
 
     Parameters
     ----------
-    api
-        Whom to ask; its history holds every try.
-    jobs, rate
-        How many in all, and how many a second.
+    rate
+        Posts a second, whatever the answers do.
+    seed
+        Of the jobs and their keys.
     mix
-        What each job is.
+        What the jobs are.
     patience
-        Seconds until a job that is not accepted fails the test.
+        Seconds for which one POST is repeated before that fails the test.
     """
 
     def __init__(
@@ -69,67 +77,104 @@ class Load:
         jobs: int,
         rate: float = 50,
         seed: int = 0,
-        mix: Mix = everyday,
+        mix: Mix = usual,
         patience: float = 120,
     ) -> None:
-        self._api, self._count, self._rate, self._mix, self._patience = api, jobs, rate, mix, patience
-        self._draw = random.Random(seed)
-        self._first = len(api.history)
-        self._task: asyncio.Task[None] | None = None
-        self.jobs: list[str] = []
-        self.doomed: set[str] = set()
+        self._api, self._rate, self._patience = api, rate, patience
+        chance = random.Random(f"load {seed}")
+        self.wanted = [mix(number, chance) for number in range(jobs)]
+        self._keys = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in self.wanted]
+        self._accepted: dict[int, str] = {}
+        self.errors: Counter[str] = Counter()
+        """Answers other than 202 and 200, by status or by the error of the connection."""
+        self.latencies: list[float] = []
+        """Seconds of every POST that was answered, accepted or not."""
+        self._posting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._first = len(self._api.history)
-        self._task = asyncio.create_task(self._run(), name="load")
+        self._posting = asyncio.create_task(self._post_all(), name="load")
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._task is not None and error is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self.done()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            await self.done()
+        elif self._posting:
+            self._posting.cancel()
+            await asyncio.gather(self._posting, return_exceptions=True)
+
+    async def run(self) -> list[str]:
+        """Submit everything and return the jobs."""
+        async with self:
+            return await self.done()
 
     async def done(self) -> list[str]:
-        """Wait until every job was accepted; return their ids."""
-        if self._task is not None and not self._task.cancelled():
-            await self._task
+        """Wait until every job is accepted, and return them."""
+        assert self._posting, "it was never begun"
+        await asyncio.shield(self._posting)
         return self.jobs
 
-    async def accepted(self, count: int, *, within: float = 60) -> None:
-        """Wait until so many jobs were accepted."""
+    async def reached(self, share: float) -> None:
+        """Wait until this share of the jobs, from 0 to 1, is accepted."""
+        goal = math.ceil(share * len(self.wanted))
 
-        async def there() -> bool:
-            assert len(self.jobs) >= count, f"{len(self.jobs)} are"
-            return True
+        def there() -> bool:
+            if self._posting and self._posting.done():
+                self._posting.result()
+            return len(self._accepted) >= goal
 
-        await until(there, within=within, what=f"{count} jobs to be accepted", every=0.02)
+        await until_true(there, within=self._patience, what=f"{goal} jobs to be accepted", every=0.01)
+
+    # --- what is known of it
+    @property
+    def jobs(self) -> list[str]:
+        """Those accepted, in the order in which they were due."""
+        return [self._accepted[number] for number in sorted(self._accepted)]
 
     @property
-    def waits(self) -> list[float]:
-        """Seconds each POST took, answered or not."""
-        return [post.seconds for post in self._api.history[self._first :]]
+    def doomed(self) -> set[str]:
+        """Those that must fail."""
+        return self.ending("failed")
+
+    def ending(self, state: str) -> set[str]:
+        """Those accepted that must end so."""
+        return {job for number, job in self._accepted.items() if self.wanted[number].ends == state}
+
+    @property
+    def slowest(self) -> float:
+        """Seconds of the slowest answer."""
+        return max(self.latencies, default=0.0)
 
     def quantile(self, share: float) -> float:
         """Seconds within which this share of the POSTs was answered."""
-        return statistics.quantiles(self.waits, n=1000)[round(share * 1000) - 1]
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
-    @property
-    def refused(self) -> int:
-        """Tries that were not accepted."""
-        return sum(post.job is None for post in self._api.history[self._first :])
-
-    async def _run(self) -> None:
+    # --- posting
+    async def _post_all(self) -> None:
         began = time.monotonic()
         async with asyncio.TaskGroup() as posts:
-            for number in range(self._count):
+            for number in range(len(self.wanted)):
                 await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
-                posts.create_task(self._one(self._mix(number, self._draw)))
+                posts.create_task(self._post(number))
 
-    async def _one(self, body: Job) -> None:
-        job = await self._api.submit_surely(**body, within=self._patience)
-        self.jobs.append(job)
-        if body["payload"].get("fail") == "reject":
-            self.doomed.add(job)
+    async def _post(self, number: int) -> None:
+        wanted, (gap, longest) = self.wanted[number], _GAP
+        body = {"task": wanted.task, "payload": dict(wanted.payload), **wanted.fields}
+        deadline = time.monotonic() + self._patience
+        while True:
+            began = time.monotonic()
+            try:
+                answer = await self._api.post(body, key=self._keys[number])
+            except httpx.TransportError as error:
+                wrong = type(error).__name__
+            else:
+                self.latencies.append(time.monotonic() - began)
+                if answer.is_success:
+                    self._accepted[number] = str(answer.json()["id"])
+                    return
+                wrong = str(answer.status_code)
+                assert answer.status_code == 503, f"{wrong}: {answer.text}"
+            self.errors[wrong] += 1
+            assert time.monotonic() < deadline, f"not accepted within {self._patience:g} s, lastly: {wrong}"
+            await asyncio.sleep(gap)
+            gap = min(2 * gap, longest)
