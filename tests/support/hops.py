@@ -73,5 +73,17 @@ class Hop:
     def silence(self) -> None:
         self.tell("silence")
 
+    def delay(self, mean: float, jitter: float = 0.0) -> None:
+        self.tell("delay", mean, jitter)
+
+    def throttle(self, bytes_per_s: int) -> None:
+        self.tell("throttle", bytes_per_s)
+
+    def cut_answers(self, after_bytes: int = 0) -> None:
+        self.tell("cut_answers", after_bytes)
+
+    def reset_every(self, seconds: float) -> None:
+        self.tell("reset_every", seconds)
+
     def heal(self) -> None:
         self.tell("heal")

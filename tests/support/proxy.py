@@ -1,12 +1,13 @@
-"""A TCP proxy on one hop that can be cut, refuse, go silent and heal."""
+"""A TCP proxy on one hop that can be cut, refuse, go silent, spoil what it passes on, and heal."""
 
 import asyncio
 import contextlib
-import socket
+import random
 from enum import Enum
 from typing import Self
 
 from jobstream_local.ports import LOOPBACK, free_port
+from tests.support.toxics import Pipe, Toxics, reset
 
 
 class Mood(Enum):
@@ -20,13 +21,13 @@ class Mood(Enum):
 class Proxy:
     """Passes bytes on between a port of its own and a server's, until told otherwise."""
 
-    def __init__(self, target: int, *, port: int | None = None) -> None:
+    def __init__(self, target: int, *, port: int | None = None, seed: int = 0) -> None:
         self._target = target
         self.port = port or free_port()
         self.mood = Mood.OPEN
         self.accepted = 0
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._toxics = Toxics(random.Random(f"proxy {seed}"))
+        self._resetting: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,17 +49,13 @@ class Proxy:
     def cut(self) -> None:
         """Reset every open connection; new ones are accepted."""
         for writer in list(self._open):
-            sock = writer.get_extra_info("socket")
-            if sock is not None:
-                with contextlib.suppress(OSError):
-                    # Linger 0: the other end sees a reset, not a polite end.
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            writer.transport.abort()
+            reset(writer)
 
     async def refuse(self) -> None:
         """Cut, and listen no more."""
         self.mood = Mood.REFUSING
-        self._flowing.set()
+        self._stop_resetting()
+        self._toxics.clear()
         if self._server:
             self._server.close()
             self._server = None
@@ -67,14 +64,43 @@ class Proxy:
     def silence(self) -> None:
         """Keep every connection and pass nothing on, as a dead router does."""
         self.mood = Mood.SILENT
-        self._flowing.clear()
+        self._toxics.hold()
+
+    def delay(self, mean: float, jitter: float = 0.0) -> None:
+        """Pass everything on later, by `mean` ± `jitter` seconds and in order."""
+        self._toxics.delay(mean, jitter)
+
+    def throttle(self, bytes_per_s: int) -> None:
+        """Pass on so much a second, on each connection and in each direction."""
+        self._toxics.throttle(bytes_per_s)
+
+    def cut_answers(self, after_bytes: int = 0) -> None:
+        """Reset each connection once it has given so many bytes of answers: what it was asked has happened."""
+        self._toxics.cut_answers(after_bytes)
+
+    def reset_every(self, seconds: float) -> None:
+        """Cut, again and again."""
+
+        async def go_on() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                self.cut()
+
+        self._stop_resetting()
+        self._resetting = asyncio.create_task(go_on(), name="reset storm")
 
     async def heal(self) -> None:
-        """Pass everything on again; what a silent time held back goes out."""
+        """Pass everything on as it comes; what a silent time held back goes out."""
         self.mood = Mood.OPEN
-        self._flowing.set()
+        self._stop_resetting()
+        self._toxics.clear()
         if self._server is None:
             await self._listen()
+
+    def _stop_resetting(self) -> None:
+        if self._resetting:
+            self._resetting.cancel()
+            self._resetting = None
 
     async def _listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
@@ -92,13 +118,13 @@ class Proxy:
         self.accepted += 1
         self._open.add(writer)
         try:
-            await self._flowing.wait()
+            await self._toxics.flowing.wait()
             there, back = await asyncio.open_connection(LOOPBACK, self._target)
             self._open.add(back)
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._pass_on(reader, back))
-                    both.create_task(self._pass_on(there, writer))
+                    both.create_task(Pipe(self._toxics, reader, back).run())
+                    both.create_task(Pipe(self._toxics, there, writer, answers=True).run())
             finally:
                 self._open.discard(back)
                 back.transport.abort()
@@ -107,11 +133,3 @@ class Proxy:
         finally:
             self._open.discard(writer)
             writer.transport.abort()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            await self._flowing.wait()
-            writer.write(data)
-            await writer.drain()
-        with contextlib.suppress(OSError, RuntimeError):
-            writer.write_eof()
