@@ -32,9 +32,9 @@ async def test_every_job_survives_that_each_service_is_killed_in_turn(
         return any(s.name == "slots_busy" and s.value > 0 for s in await product.metrics(worker))
 
     async with product.events("/events", again=True) as events:
-        async with Load(api, jobs=max(form.jobs, 200), rate=50, seed=form.seed) as load:
-            for victim in victims:
-                await load.accepted(len(load.jobs) + 20)
+        async with Load(api, jobs=max(form.jobs, 200), rate=25, seed=form.seed) as load:
+            for turn, victim in enumerate(victims, 1):
+                await load.reached(turn / 5)
                 if victim.startswith("job-worker"):
                     await until(lambda: is_busy("job-worker-1"), within=30, what="it to run jobs", every=0.01)
                 await product.stack.kill(victim)
