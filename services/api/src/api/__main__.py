@@ -4,6 +4,7 @@ import uvloop
 
 from api.main import create_app
 from api.settings import Settings
+from service_chassis import failpoints
 from service_chassis.logs import configure_logs
 
 
@@ -11,6 +12,7 @@ def main() -> None:
     """Run the api until it is asked to end."""
     settings = Settings()
     configure_logs(settings.log, service="api")
+    failpoints.arm(settings.failpoint)
     uvloop.run(create_app(settings).run())
 
 

@@ -4,6 +4,7 @@ import uvloop
 
 from dlq_worker.main import NAME, create_app
 from dlq_worker.settings import Settings
+from service_chassis import failpoints
 from service_chassis.logs import configure_logs
 
 
@@ -11,6 +12,7 @@ def main() -> None:
     """Read the settings and live until SIGTERM."""
     settings = Settings()
     configure_logs(settings.log, service=NAME)
+    failpoints.arm(settings.failpoint)
     uvloop.run(create_app(settings).run())
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service_chassis import failpoints
+
 
 class MongoDriver(StrEnum):
     """Which client library talks to MongoDB; both pass the same tests."""
@@ -121,3 +123,10 @@ class ServiceSettings(BaseSettings, _NumbersAreSeconds):
     shutdown_grace: Annotated[
         timedelta, Field(description="Time to finish after SIGTERM; below the 30 s orchestrators give")
     ] = timedelta(seconds=20)
+    failpoint: Annotated[
+        str,
+        Field(
+            pattern=failpoints.PATTERN,
+            description="For tests of crashes alone: the place at which the process kills itself",
+        ),
+    ] = ""
