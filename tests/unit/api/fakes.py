@@ -8,6 +8,9 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
+from api.moving import KeyHeldError
+from api.submission import Holders, Key
+from job_contracts.lifecycle import LIVE
 from job_contracts.record import GuardedMove
 
 Record = Mapping[str, Any]
@@ -72,15 +75,15 @@ class FakeTasks:
 
 
 class FakeStore:
-    """Keeps jobs by idempotency key; can be slow, stuck or away."""
+    """Keeps jobs by their keys; can be slow, stuck or away."""
 
     def __init__(self) -> None:
         self.groups: list[list[dict[str, Any]]] = []
         self.open = asyncio.Event()
         self.open.set()
         self.is_away = False
-        self.keyed: dict[tuple[str, str], Record] = {}
         self.looks = 0
+        self.vanish = 0
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
@@ -90,23 +93,42 @@ class FakeStore:
         await self.open.wait()
         if self.is_away:
             raise AutoReconnect("away")
-        lost, kept = set(), []
+        lost: set[int] = set()
+        self.groups.append([])
         for i, new in enumerate(records):
-            if (held := new.get("idempotency")) is not None:
-                name = (new["owner"], held["key"])
-                if name in self.keyed:
-                    lost.add(i)
-                    continue
-                self.keyed[name] = new
-            kept.append(new)
-        self.groups.append(kept)
+            if any(_hold_alike(job, new) for job in self.jobs):
+                lost.add(i)
+            else:
+                self.groups[-1].append(new)
         return lost
 
-    async def by_idempotency_keys(
-        self, keys: Iterable[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], tuple[Record, bytes | None]]:
+    async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
         self.looks += 1
-        return {key: (self.keyed[key], None) for key in keys if key in self.keyed}
+        asked, held = set(idempotency), set(unique)
+        if self.vanish:
+            self.vanish -= 1
+            return Holders({}, {})
+        return Holders(
+            {
+                key: (job, None)
+                for job in self.jobs
+                if "idempotency" in job and (key := (job["owner"], job["idempotency"]["key"])) in asked
+            },
+            {
+                key: job
+                for job in self.jobs
+                if job["state"] in LIVE and (key := (job["owner"], job.get("unique_key"))) in held
+            },
+        )
+
+
+def _hold_alike(job: Record, new: Record) -> bool:
+    """Whether a unique index would refuse the new job."""
+    if job["owner"] != new["owner"]:
+        return False
+    keys = [r.get("idempotency", {}).get("key") for r in (job, new)]
+    live = [r.get("unique_key") if r["state"] in LIVE else None for r in (job, new)]
+    return any(first is not None and first == second for first, second in (keys, live))
 
 
 class FakeAnnouncer:
@@ -127,9 +149,13 @@ class ScriptedMoves:
         self.current = current
         self.moves: list[GuardedMove] = []
         self.removed = False
+        self.key_held = False
+        self.letters: list[str] = []
 
     async def move(self, move: GuardedMove) -> Record | None:
         self.moves.append(move)
+        if self.key_held:
+            raise KeyHeldError
         return self.answers.pop(0) if self.answers else None
 
     async def job(self, job_id: str, *, owner: str) -> Record | None:
@@ -137,3 +163,6 @@ class ScriptedMoves:
 
     async def remove(self, job_id: str, *, owner: str, states: Sequence[str]) -> bool:
         return self.removed
+
+    async def job_redriven(self, job_id: str) -> None:
+        self.letters.append(job_id)

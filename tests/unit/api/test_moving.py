@@ -7,14 +7,21 @@ import pytest
 
 from api.moving import Moving
 from api.problems import Problem
-from tests.unit.api.fakes import FakeAnnouncer, ScriptedMoves, record
+from tests.unit.api.fakes import NOW, FakeAnnouncer, ScriptedMoves, record
 
 JOB = record()["_id"]
 
 
 def _moving(store: ScriptedMoves) -> tuple[Moving, FakeAnnouncer]:
     announcer = FakeAnnouncer()
-    moving = Moving(store=store, announcer=announcer, cancelled_kept=timedelta(days=1), redrives=3)
+    moving = Moving(
+        store=store,
+        letters=store,
+        announcer=announcer,
+        now=lambda: NOW,
+        cancelled_kept=timedelta(days=1),
+        redrives=3,
+    )
     return moving, announcer
 
 
@@ -48,9 +55,40 @@ async def test_what_is_not_there_cannot_be_moved() -> None:
 
 async def test_a_redriven_job_is_announced_as_it_is_stored() -> None:
     again = record(version=5, redrives=1)
-    moving, announcer = _moving(ScriptedMoves(again))
+    store = ScriptedMoves(again)
+    moving, announcer = _moving(store)
     assert b'"redrives":1' in await moving.redrive(JOB, owner="default")
-    assert announcer.told == [again]
+    assert (announcer.told, store.letters) == ([again], [JOB])
+
+
+async def test_a_job_whose_unique_key_is_taken_cannot_be_redriven() -> None:
+    store = ScriptedMoves()
+    store.key_held = True
+    moving, announcer = _moving(store)
+    assert await _slug(moving.redrive(JOB, owner="default")) == "unique-key-held"
+    assert (announcer.told, store.letters) == ([], [])
+
+
+async def test_only_a_waiting_job_is_rescheduled() -> None:
+    later = record(state="waiting", reason="scheduled", version=3, wake_at=NOW + timedelta(hours=1))
+    moving, announcer = _moving(ScriptedMoves(later, current=record(state="waiting")))
+    assert b'"version":3' in await moving.reschedule(JOB, owner="default", run_at=NOW + timedelta(hours=1))
+    assert announcer.told == [later]
+    for state in ("pending", "running", "succeeded", "failed", "cancelled"):
+        moving, announcer = _moving(ScriptedMoves(current=record(state=state)))
+        assert await _slug(moving.reschedule(JOB, owner="default", low=True)) == "job-not-waiting"
+        assert not announcer.told
+    assert await _slug(_moving(ScriptedMoves())[0].reschedule(JOB, owner="default", low=True)) == "not-found"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=367), timedelta(days=-367), timedelta(hours=1)])
+async def test_a_time_that_does_not_suit_the_job_is_refused(ahead: timedelta) -> None:
+    current = record(state="waiting", reason="scheduled", expire_by=NOW + timedelta(hours=1))
+    store = ScriptedMoves(record(), current=current)
+    with pytest.raises(Problem) as caught:
+        await _moving(store)[0].reschedule(JOB, owner="default", run_at=NOW + ahead)
+    assert [error.pointer for error in caught.value.errors] == ["/run_at"]
+    assert not store.moves
 
 
 async def test_only_failed_jobs_can_be_redriven() -> None:

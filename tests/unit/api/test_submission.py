@@ -81,9 +81,17 @@ BAD: list[tuple[Any, int, list[str]]] = [
     ({"task": "nope"}, 422, ["/task"]),
     (_job(payload=[]), 422, ["/payload"]),
     (_job(colour="red"), 422, ["/colour"]),
-    (_job(unique_key="a"), 422, ["/unique_key"]),
-    (_job(expires_in=5), 422, ["/expires_in"]),
-    (_job(priority="low"), 422, ["/priority"]),
+    (_job(unique_key=""), 422, ["/unique_key"]),
+    (_job(unique_key="x" * 201), 422, ["/unique_key"]),
+    (_job(unique_key=None), 422, ["/unique_key"]),
+    (_job(expires_in=0), 422, ["/expires_in"]),
+    (_job(expires_in="5"), 422, ["/expires_in"]),
+    (_job(expires_in=366 * 86_400 + 1), 422, ["/expires_in"]),
+    (_job(expires_in=5, delay=5), 422, ["/expires_in"]),
+    (_job(expires_in=60, run_at="2026-05-01T12:01:01Z"), 422, ["/expires_in"]),
+    (_job(expires_in=60, run_at="2099-06-01T12:00:00Z"), 422, ["/run_at"]),
+    (_job(priority="high"), 422, ["/priority"]),
+    (_job(priority=None), 422, ["/priority"]),
     (_job(delay=-1), 422, ["/delay"]),
     (_job(delay="5"), 422, ["/delay"]),
     (_job(delay=None), 422, ["/delay"]),
@@ -142,6 +150,9 @@ GOOD = [
     _job(delay=0, max_attempts=1, timeout=0.1, tags=["a"]),
     _job(delay=366 * 86_400, max_attempts=100, timeout=86_400, tags=["x" * 64] * 16),
     _job(run_at="2026-05-01T14:00:00+02:00"),
+    _job(unique_key="x" * 200, priority="normal", expires_in=366 * 86_400),
+    _job(expires_in=0.5, run_at="2026-05-01T11:00:00Z"),
+    _job(expires_in=6, delay=5),
     {"task": "image.search", "payload": {"query": "$where", "count": 30}},
 ]
 
@@ -170,7 +181,10 @@ async def test_absent_fields_are_absent_and_never_null() -> None:
     rig = Rig()
     await rig.post(_job())
     assert None not in rig.store.jobs[0].values()
-    assert not {"tags", "batch", "unique_key", "idempotency", "reason"} & rig.store.jobs[0].keys()
+    optional = {"tags", "batch", "unique_key", "idempotency", "reason", "priority", "expire_by"}
+    assert not optional & rig.store.jobs[0].keys()
+    await rig.post(_job(priority="normal"))
+    assert "priority" not in rig.store.jobs[1]
 
 
 async def test_an_unknown_task_names_the_nearest_ones() -> None:
@@ -300,3 +314,96 @@ async def test_without_a_catalogue_nothing_can_be_judged_yet() -> None:
     rig.tasks.is_away = True
     with pytest.raises(AutoReconnect):
         await rig.post(_job())
+
+
+async def test_a_job_of_low_priority_waits_for_its_turn_and_asks_no_worker() -> None:
+    rig = Rig()
+    accepted = await rig.post(_job(priority="low"))
+    job = rig.store.jobs[0]
+    assert (job["state"], job["reason"], job["priority"]) == ("waiting", "low_priority", "low")
+    assert job["wake_at"] >= job["created_at"] + timedelta(hours=1)
+    assert json.loads(accepted.view)["priority"] == "low"
+
+
+async def test_a_job_of_low_priority_for_later_first_waits_for_its_time() -> None:
+    rig = Rig()
+    await rig.post(_job(priority="low", delay=60))
+    job = rig.store.jobs[0]
+    assert (job["state"], job["reason"], job["priority"]) == ("waiting", "scheduled", "low")
+    assert job["wake_at"] == job["created_at"] + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("fields", [{}, {"priority": "low"}, {"delay": 1}])
+async def test_a_job_is_looked_at_when_it_expires_if_not_before(fields: dict[str, Any]) -> None:
+    rig = Rig()
+    accepted = await rig.post(_job(expires_in=1.5, **fields))
+    job = rig.store.jobs[0]
+    assert job["expire_by"] == job["created_at"] + timedelta(seconds=1.5)
+    assert job["wake_at"] == min(
+        job["expire_by"], job["created_at"] + timedelta(seconds=fields.get("delay", 9))
+    )
+    assert json.loads(accepted.view)["expire_by"] is not None
+
+
+async def test_a_live_unique_key_answers_with_the_job_that_has_it() -> None:
+    rig = Rig()
+    first = await rig.post(_job(unique_key="u"))
+    again = await rig.post({"task": "any", "payload": [], "unique_key": "u"}, key="other")
+    assert (first.is_new, again.is_new, again.job_id) == (True, False, first.job_id)
+    assert (await rig.post(_job(unique_key="v"))).is_new
+    rig.store.jobs[0]["state"] = "succeeded"
+    assert (await rig.post(_job(unique_key="u"))).is_new
+    assert len(rig.announcer.told) == 3
+
+
+async def test_an_idempotency_key_counts_before_a_unique_key() -> None:
+    rig = Rig()
+    first = await rig.post(_job(unique_key="u"), key="k")
+    rig.store.jobs[0]["state"] = "failed"
+    second = await rig.post(_job(unique_key="u"))
+    assert second.is_new
+    assert (await rig.post(_job(unique_key="u"), key="k")).job_id == first.job_id
+    assert (await rig.refused(_job(unique_key="u", delay=1), key="k")).kind.slug == "idempotency-key-reused"
+
+
+async def test_of_equal_unique_keys_in_one_group_the_first_wins_and_one_look_answers_the_others() -> None:
+    rig = Rig()
+    rig.store.open.clear()
+    blocker = asyncio.create_task(rig.post(_job()))
+    await rig.waiting(0)
+    posts = [asyncio.create_task(rig.post(_job(unique_key="u"), key=key)) for key in (None, "a", "b", "a")]
+    other = asyncio.create_task(rig.post(_job(unique_key="v")))
+    await rig.waiting(5)
+    rig.store.open.set()
+    answers = await asyncio.gather(*posts)
+    assert [answer.is_new for answer in answers] == [True, False, False, False]
+    assert len({answer.job_id for answer in answers}) == 1
+    assert rig.store.looks == 1
+    assert (await blocker).is_new
+    assert (await other).is_new
+
+
+async def test_a_key_whose_first_sender_turns_out_to_be_a_repeat_goes_to_the_next() -> None:
+    rig = Rig()
+    first = await rig.post(_job(unique_key="u"), key="k")
+    rig.store.jobs[0]["state"] = "succeeded"
+    rig.store.open.clear()
+    blocker = asyncio.create_task(rig.post(_job()))
+    await rig.waiting(0)
+    repeat = asyncio.create_task(rig.post(_job(unique_key="u"), key="k"))
+    fresh = asyncio.create_task(rig.post(_job(unique_key="u")))
+    await rig.waiting(2)
+    rig.store.open.set()
+    assert (await repeat).job_id == first.job_id
+    assert (await fresh).is_new
+    assert (await blocker).is_new
+
+
+async def test_a_key_that_is_let_go_between_insert_and_look_is_tried_again() -> None:
+    rig = Rig()
+    await rig.post(_job(unique_key="u"))
+    rig.store.vanish = 1
+    assert not (await rig.post(_job(unique_key="u"))).is_new
+    assert rig.store.looks == 2
+    rig.store.vanish = 99
+    assert (await rig.refused(_job(unique_key="u"))).kind.slug == "unavailable"

@@ -44,9 +44,9 @@ def json_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | Non
     return Response(body, status, headers, media_type=_JSON)
 
 
-def answer_of(value: Any) -> Response:
+def answer_of(value: Any, status: int = 200) -> Response:
     """Answer with a value as JSON."""
-    return json_answer(msgspec.json.encode(value))
+    return json_answer(msgspec.json.encode(value), status)
 
 
 async def send_json(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
@@ -121,6 +121,12 @@ class PatientRoute(APIRoute):
                 raise unavailable("the database did not answer in time") from error
 
         return patient
+
+
+class LongRoute(PatientRoute):
+    """A route for work on very many documents, which looks after its own time."""
+
+    patience = timedelta(seconds=60)
 
 
 def answer_errors_as_problems(app: FastAPI) -> None:

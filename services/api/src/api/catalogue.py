@@ -5,7 +5,7 @@ import difflib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -21,6 +21,14 @@ REFRESH: Final = timedelta(seconds=2)
 _SELDOM: Final = timedelta(seconds=0.25)
 
 
+class PauseView(Struct, frozen=True, kw_only=True):
+    """Since when a task is paused, by whom (`person` or `brake`), and why."""
+
+    at: datetime
+    by: str
+    reason: str | None
+
+
 class TaskView(Struct, frozen=True, kw_only=True):
     """A task as GET /tasks shows it."""
 
@@ -29,7 +37,8 @@ class TaskView(Struct, frozen=True, kw_only=True):
     payload_schema: Raw
     result_schema: Raw
     options: dict[str, Any]
-    paused: bool = False
+    paused: bool
+    pause: PauseView | None
 
 
 class CatalogueStore(Protocol):
@@ -84,6 +93,12 @@ class Catalogue:
         if not self._entries:
             await self._look_again()
         return [self._entries[name].view for name in sorted(self._entries)]
+
+    async def fresh_view(self, name: str) -> TaskView | None:
+        """Return a task as it is stored now."""
+        await self._look_again()
+        entry = self._entries.get(name)
+        return entry.view if entry else None
 
     async def task(self, name: str) -> CatalogueEntry:
         """Return the task of this name, after another look if it is not known yet.
@@ -142,8 +157,9 @@ class Catalogue:
                 entries[doc["_id"]] = self._entry(doc)
             except (KeyError, TypeError, ValueError, ValidationError) as error:
                 log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
-        self._entries, self._loaded = entries, True
-        self._last = began
+        if began >= self._last:  # of two looks at once the later one counts
+            self._entries, self._loaded = entries, True
+            self._last = began
 
     def _entry(self, doc: Mapping[str, Any]) -> CatalogueEntry:
         name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]
@@ -153,6 +169,8 @@ class Catalogue:
             payload_schema=Raw(schema.encode()),
             result_schema=Raw(str(doc["result_schema"]).encode()),
             options=options,
+            paused="paused" in doc,
+            pause=_pause(doc["paused"]) if "paused" in doc else None,
         )
         return CatalogueEntry(
             view=view,
@@ -168,3 +186,7 @@ class Catalogue:
             known = (schema, validator_for(msgspec.json.decode(schema), validate_formats=True))
             self._schemas[name] = known
         return known[1]
+
+
+def _pause(doc: Mapping[str, Any]) -> PauseView:
+    return PauseView(at=doc["at"], by=doc["by"], reason=doc.get("reason"))

@@ -1,7 +1,7 @@
 """What clients may send, declared once: decoded with it, described by it in OpenAPI."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from jsonschema_rs import Validator, validator_for
@@ -14,6 +14,7 @@ MAX_AHEAD: Final = 366 * 86_400
 """Seconds: nobody plans a job further ahead than a leap year."""
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+Priority = Annotated[Literal["normal", "low"], Meta(description="low yields to jobs that are normal")]
 
 
 class Submission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,13 +39,25 @@ class Submission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Annotated[float, Meta(ge=0.1, le=86_400, description="Seconds an attempt may take")] | UnsetType
     ) = UNSET
     tags: Annotated[list[Tag], Meta(max_length=16, description="To find jobs by")] = []
-
-
-class Redrive(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to start a failed job anew: the optional body of POST /jobs/{id}/redrive."""
-
-    payload: Annotated[Raw, Meta(description="Takes the place of the job's payload")] | UnsetType = UNSET
-    force: Annotated[bool, Meta(description="Redrive beyond the limit")] = False
+    unique_key: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=200,
+                description="At most one live job has it; while one does, it is the answer",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    priority: Priority = "normal"
+    expires_in: (
+        Annotated[
+            float,
+            Meta(gt=0, le=MAX_AHEAD, description="Seconds from now; not to be started after that"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 F = TypeVar("F", bound=Struct)
@@ -82,6 +95,13 @@ class Reader(Generic[F]):
             return self._diagnosed(raw, str(error))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(raw, error) from error
+
+    def take(self, raw: bytes) -> F:
+        """Return the form; `Problem` names all that is wrong with it."""
+        read = self.read(raw)
+        if read.form is None:
+            raise invalid(read.errors)
+        return read.form
 
     def _diagnosed(self, raw: bytes, message: str) -> Read[F]:
         document = decode_part(raw, raw)

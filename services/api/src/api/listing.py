@@ -55,7 +55,9 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
     states = {"state": {"$in": list(filters.states)}} if filters.states else {}
     rest: dict[str, Any] = dict(states)
     lead: dict[str, Any] = {"owner": owner}
-    if filters.batch is not None:
+    if filters.unique_key is not None:
+        index, lead["unique_key"] = "by_unique_key", filters.unique_key
+    elif filters.batch is not None:
         index, lead = "by_batch", {"batch": filters.batch}
         rest["owner"] = owner
     elif filters.tags:
@@ -81,8 +83,8 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
         rest |= {"error.type": filters.error_type, "state": _failed_among(filters.states)}
     if filters.task is not None and index != "by_task":
         rest["task"] = filters.task
-    if filters.unique_key is not None:
-        rest["unique_key"] = filters.unique_key
+    if filters.batch is not None and index != "by_batch":
+        rest["batch"] = filters.batch
     direction = -1 if filters.newest_first else 1
     if bounds := _bounds(filters, after, direction):
         lead["_id"] = bounds

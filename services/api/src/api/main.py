@@ -3,25 +3,31 @@
 import logging
 
 from api.backlog import Backlog
+from api.cancelling import Cancelling
 from api.catalogue import Catalogue
 from api.dead_letters import DeadLetters
 from api.fanout import Hub
 from api.handlers import register_handlers
 from api.http import http_app
 from api.moving import Moving
+from api.pausing import Pausing
 from api.publisher import KafkaAnnouncer
 from api.receiving import Finished, Receiving
 from api.reconciling import Reconciling
+from api.redriving import Redriving
 from api.routes.events import ManyJobs, OneJob
 from api.routes.jobs import job_routes
+from api.routes.many import many_routes
 from api.routes.moves import move_routes
 from api.routes.reading import reading_routes
 from api.routes.submitting import PostJobs
+from api.routes.tasks import task_routes
 from api.settings import OWNER, Settings
 from api.statistics import Statistics
 from api.store import MongoJobStore
 from api.streams import Streams
 from api.submission import Submissions
+from api.task_store import MongoTaskStore
 from job_contracts.indexes import INDEXES
 from job_contracts.record import INLINE_LIMIT
 from job_contracts.topics import Topic
@@ -40,22 +46,39 @@ def create_app(settings: Settings) -> Service:
     """Return the api, ready to run."""
     metrics = Metrics()
     mongo = Mongo(settings.mongo, indexes=INDEXES)
-    store = MongoJobStore(mongo)
+    store, tasks, letters = MongoJobStore(mongo), MongoTaskStore(mongo), DeadLetters(mongo)
     publisher = Publisher(settings.kafka, client_id="api", metrics=metrics)
     offsets = KafkaOffsets(settings.kafka, client_id="api-offsets")
     events = Subscription(
         settings.kafka, topic=Topic.JOB_EVENTS, group=None, client_id="api", metrics=metrics, depth=1
     )
-    catalogue = Catalogue(store=store)
+    catalogue = Catalogue(store=tasks)
     backlog = Backlog(store=store)
     announcer = KafkaAnnouncer(
         publisher, buffer=settings.announcements.buffer, acknowledged=backlog, metrics=metrics
     )
     moving = Moving(
         store=store,
+        letters=letters,
         announcer=announcer,
+        now=mongo.now,
         cancelled_kept=settings.retention.cancelled,
         redrives=settings.redrive.limit,
+    )
+    cancelling = Cancelling(
+        store=store,
+        announcer=announcer,
+        cancelled_kept=settings.retention.cancelled,
+        patience=settings.http.patience,
+        time_limit=settings.http.long_patience,
+    )
+    redriving = Redriving(
+        store=store,
+        letters=letters,
+        announcer=announcer,
+        redrives=settings.redrive.limit,
+        patience=settings.http.patience,
+        time_limit=settings.http.long_patience,
     )
     submissions = Submissions(
         catalogue=catalogue,
@@ -92,9 +115,13 @@ def create_app(settings: Settings) -> Service:
         routers=[
             job_routes(store=store),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
-            reading_routes(
-                store=store, catalogue=catalogue, dead_letters=DeadLetters(mongo), statistics=statistics
+            many_routes(cancelling=cancelling, redriving=redriving, body_limit=limit),
+            task_routes(
+                catalogue=catalogue,
+                pausing=Pausing(store=tasks, catalogue=catalogue),
+                body_limit=limit,
             ),
+            reading_routes(store=store, dead_letters=letters, statistics=statistics),
         ],
     )
     health = Health(

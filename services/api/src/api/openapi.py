@@ -6,24 +6,34 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.cancelling import CancelledMany
 from api.catalogue import TaskView
-from api.dead_letters import DeadLetterPage, DeadLetterView
-from api.forms import Redrive, Submission
+from api.forms import Submission
+from api.letter_views import DeadLetterPage, DeadLetterView
+from api.orders import CancelMany, PauseOrder, Redrive, RedriveMany, Reschedule
 from api.problems import ProblemBody
-from api.routes.jobs import Attempt, JobPage
-from api.routes.reading import TaskPage
+from api.redriving import RedrivenMany
+from api.routes.jobs import Attempt, JobPage, LogLine
+from api.routes.tasks import TaskPage
 from api.statistics import Stats
 from job_contracts.views import JobView
 
 _REF: Final = "#/components/schemas/{name}"
 _SHAPES: Final = [
     Attempt,
+    CancelMany,
+    CancelledMany,
     DeadLetterPage,
     DeadLetterView,
     JobPage,
     JobView,
+    LogLine,
+    PauseOrder,
     ProblemBody,
     Redrive,
+    RedriveMany,
+    RedrivenMany,
+    Reschedule,
     Stats,
     Submission,
     TaskPage,
@@ -32,15 +42,29 @@ _SHAPES: Final = [
 
 _ANSWERS: Final = {
     ("/jobs", "get"): ("200", "JobPage"),
+    ("/jobs/cancel", "post"): ("202", "CancelledMany"),
     ("/jobs/{job_id}", "get"): ("200", "JobView"),
+    ("/jobs/{job_id}", "patch"): ("200", "JobView"),
     ("/jobs/{job_id}/cancel", "post"): ("200", "JobView"),
     ("/jobs/{job_id}/redrive", "post"): ("202", "JobView"),
     ("/tasks", "get"): ("200", "TaskPage"),
     ("/tasks/{name}", "get"): ("200", "TaskView"),
+    ("/tasks/{name}/pause", "post"): ("200", "TaskView"),
+    ("/tasks/{name}/resume", "post"): ("200", "TaskView"),
+    ("/dead-letters/redrive", "post"): ("202", "RedrivenMany"),
     ("/dead-letters", "get"): ("200", "DeadLetterPage"),
     ("/dead-letters/{letter_id}", "get"): ("200", "DeadLetterView"),
     ("/stats", "get"): ("200", "Stats"),
 }
+
+_BODIES: Final = {
+    ("/jobs/cancel", "post"): ("CancelMany", True),
+    ("/jobs/{job_id}", "patch"): ("Reschedule", True),
+    ("/jobs/{job_id}/redrive", "post"): ("Redrive", False),
+    ("/dead-letters/redrive", "post"): ("RedriveMany", True),
+    ("/tasks/{name}/pause", "post"): ("PauseOrder", False),
+}
+"""Which body a call takes, and whether it must."""
 
 
 def describe(app: FastAPI) -> None:
@@ -68,8 +92,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
             operation["responses"]["default"] = _content("Problem", "ProblemBody", "application/problem+json")
     for (path, method), (status, shape) in _ANSWERS.items():
         paths[path][method]["responses"][status] = _content("The answer", shape)
+    for (path, method), (shape, required) in _BODIES.items():
+        paths[path][method]["requestBody"] = _body(shape, required=required)
+    for path in ("/jobs/cancel", "/dead-letters/redrive"):
+        responses = paths[path]["post"]["responses"]
+        responses["200"] = {**responses["202"], "description": "A dry run: what would be done"}
+    for history, shape in (("attempts", "Attempt"), ("logs", "LogLine")):
+        paths[f"/jobs/{{job_id}}/{history}"]["get"]["responses"]["200"] = _listed(shape)
     paths["/jobs"]["post"] = _submission()
-    paths["/jobs/{job_id}/redrive"]["post"]["requestBody"] = _body("Redrive", required=False)
     paths["/events"] = {"get": _stream("Watch all jobs", paths["/jobs"]["get"]["parameters"][:4])}
     by_id = [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]
     paths["/jobs/{job_id}/events"] = {"get": _stream("Watch a job", by_id)}
@@ -90,7 +120,9 @@ def _submission() -> dict[str, Any]:
         "requestBody": _body("Submission", required=True),
         "responses": {
             "202": _content("Accepted: the job will end in exactly one final state", "JobView"),
-            "200": _content("The job an earlier request with this key made", "JobView"),
+            "200": _content(
+                "The job an earlier request with this key made, or that has the unique_key", "JobView"
+            ),
             "default": _content("Problem", "ProblemBody", "application/problem+json"),
         },
     }
@@ -113,6 +145,11 @@ def _body(shape: str, *, required: bool) -> dict[str, Any]:
         "required": required,
         "content": {"application/json": {"schema": {"$ref": _REF.format(name=shape)}}},
     }
+
+
+def _listed(shape: str) -> dict[str, Any]:
+    schema = {"type": "array", "items": {"$ref": _REF.format(name=shape)}}
+    return {"description": "The answer", "content": {"application/json": {"schema": schema}}}
 
 
 def _content(description: str, shape: str, media_type: str = "application/json") -> dict[str, Any]:

@@ -94,6 +94,18 @@ JOB_NOT_FINAL: Final = Kind(
 JOB_NOT_FAILED: Final = Kind(
     "job-not-failed", 409, "The job has not failed", "Only failed jobs can be redriven."
 )
+JOB_NOT_WAITING: Final = Kind(
+    "job-not-waiting",
+    409,
+    "The job does not wait",
+    "Only a waiting job can be given another time or priority.",
+)
+UNIQUE_KEY_HELD: Final = Kind(
+    "unique-key-held",
+    409,
+    "Another live job has this unique_key",
+    "GET /jobs?unique_key=… shows it: wait for its end, or cancel it.",
+)
 REDRIVE_LIMIT: Final = Kind(
     "redrive-limit",
     409,

@@ -25,6 +25,10 @@ class HttpSettings(Section):
     patience: Annotated[
         timedelta, Field(description="Longest wait for MongoDB before the answer is 503; below 3 s in all")
     ] = timedelta(seconds=2.3)
+    long_patience: Annotated[
+        timedelta,
+        Field(description="A call about many jobs says after this how far it came; clients give up at 30 s"),
+    ] = timedelta(seconds=10)
 
 
 class StreamSettings(Section):

@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -44,7 +44,17 @@ class Stats(Struct, frozen=True, kw_only=True):
     finished_last_minute: int
     lag: dict[str, int] | None
     workers: list[WorkerView]
+    paused: list[str]
     streams: int
+
+
+class Stored(NamedTuple):
+    """What of the figures stands in MongoDB."""
+
+    tasks: dict[str, dict[str, int]]
+    oldest_pending_seconds: float | None
+    workers: list[WorkerView]
+    paused: list[str]
 
 
 class Cached(Generic[T]):
@@ -102,18 +112,19 @@ class Statistics:
 
     async def stats(self) -> Stats:
         """Return the figures, at most a few seconds old; `lag` is None while Kafka is away."""
-        counts, oldest, workers = await self._stored.get()
+        stored = await self._stored.get()
         totals = dict.fromkeys(map(str, JobState), 0)
-        for states in counts.values():
+        for states in stored.tasks.values():
             for state, count in states.items():
                 totals[state] += count
         return Stats(
             jobs=totals,
-            tasks=counts,
-            oldest_pending_seconds=oldest,
+            tasks=stored.tasks,
+            oldest_pending_seconds=stored.oldest_pending_seconds,
             finished_last_minute=self._finished(),
             lag=await self._lag_in_time(),
-            workers=workers,
+            workers=stored.workers,
+            paused=stored.paused,
             streams=self._streams(),
         )
 
@@ -132,8 +143,8 @@ class Statistics:
             lag[str(topic)] = sum(max(0, end - done.get(tp, 0)) for tp, end in ends.items())
         return lag
 
-    async def _read_stored(self) -> tuple[dict[str, dict[str, int]], float | None, list[WorkerView]]:
-        counts, oldest, workers = await asyncio.gather(
+    async def _read_stored(self) -> Stored:
+        counts, oldest, workers, paused = await asyncio.gather(
             self._mongo.aggregate(
                 Collection.JOBS,
                 [
@@ -150,13 +161,17 @@ class Statistics:
             self._mongo.collection(Collection.WORKERS)
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})
             .to_list(None),
+            self._mongo.collection(Collection.TASKS)
+            .find({"paused": {"$exists": True}}, {"_id": 1})
+            .sort("_id", 1)
+            .to_list(None),
         )
         tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
         for row in counts:
             tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
         waited = [(self._mongo.now() - doc["updated_at"]).total_seconds() for doc in oldest]
         age = round(max(waited[0], 0), 3) if waited else None
-        return dict(tasks), age, [_worker(doc) for doc in workers]
+        return Stored(dict(tasks), age, [_worker(doc) for doc in workers], [doc["_id"] for doc in paused])
 
 
 def _worker(doc: dict[str, Any]) -> WorkerView:

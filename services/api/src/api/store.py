@@ -5,18 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pymongo import UpdateMany
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from api.listing import SCAN_BUDGET, ListQuery, result_ids, trimmed
-from job_contracts.lifecycle import JobState
+from api.moving import KeyHeldError
+from api.submission import Holders, Key
+from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.record import HISTORY, INLINE_LIMIT, Collection, GuardedMove
 from job_contracts.views import Record
+from service_chassis.bulk import update_groups
 from service_chassis.mongo import Mongo
 
 _DUPLICATE_KEY = 11000
 _HISTORY = dict.fromkeys(HISTORY, 0)
 _BUDGET_MS = 2_000
+_STANDING = {"state": 1, "redrives": 1, "unique_key": 1, "error": 1}
 
 
 class Page(NamedTuple):
@@ -41,7 +44,7 @@ class MongoJobStore:
         return self._mongo.collection(Collection.RESULTS)
 
     async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
-        """Store new jobs at once; return the positions whose unique key was held by another job."""
+        """Store new jobs at once; return the positions of those that have a key another job holds."""
         try:
             await self._jobs.insert_many(records, ordered=False)
         except BulkWriteError as error:
@@ -51,14 +54,26 @@ class MongoJobStore:
             return {fault["index"] for fault in faults}
         return set()
 
-    async def by_idempotency_keys(
-        self, keys: Iterable[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], tuple[Record, bytes | None]]:
-        """Return the jobs, with results, that hold these (owner, key)."""
-        either = [{"owner": owner, "idempotency.key": key} for owner, key in keys]
+    async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
+        """Return the jobs that hold these keys."""
+        live = {"$in": sorted(map(str, LIVE))}
+        asked, held = set(idempotency), set(unique)
+        either: list[dict[str, Any]] = [{"owner": owner, "idempotency.key": key} for owner, key in asked]
+        either += [{"owner": owner, "unique_key": key, "state": live} for owner, key in held]
         records = await self._jobs.find({"$or": either}, _HISTORY).to_list(None)
         results = await self.results(records, INLINE_LIMIT)
-        return {(r["owner"], r["idempotency"]["key"]): (r, results.get(r["_id"])) for r in records}
+        return Holders(
+            {
+                key: (r, results.get(r["_id"]))
+                for r in records
+                if "idempotency" in r and (key := (r["owner"], r["idempotency"]["key"])) in asked
+            },
+            {
+                key: r
+                for r in records
+                if r["state"] in LIVE and (key := (r["owner"], r.get("unique_key"))) in held
+            },
+        )
 
     async def job(self, job_id: str, *, owner: str, history: bool = False) -> Record | None:
         """Return a job, with its attempts if wanted."""
@@ -98,17 +113,31 @@ class MongoJobStore:
         walk: list[dict[str, Any]] = [{"$match": query.lead}, {"$sort": {"_id": query.direction}}]
         if query.rest:
             walk += [{"$limit": SCAN_BUDGET}, {"$match": query.rest}]
-        records: list[Record] = [
-            *await self._mongo.aggregate(
-                Collection.JOBS,
-                [*walk, {"$limit": limit + 1}, *trimmed(view_limit)],
-                hint=query.along,
-                maxTimeMS=_BUDGET_MS,
-            )
-        ]
+        records = await self._walk(query, [*walk, {"$limit": limit + 1}, *trimmed(view_limit)])
         if len(records) > limit:
             return Page(records[:limit], records[limit - 1]["_id"])
         return Page(records, await self._end_of_budget(query) if query.rest else None)
+
+    async def stubs(self, query: ListQuery, *, limit: int) -> Page:
+        """Return id and state of the next records along the query's index, the oldest first.
+
+        Unlike a page it misses none that is there all the while, however many leave the index meanwhile.
+        """
+        end = await self._end_of_budget(query)
+        match = {**query.lead, **query.rest}
+        if end is not None:
+            match["_id"] = {**match.get("_id", {}), "$lte": end}
+        walk: list[dict[str, Any]] = [{"$match": match}, {"$sort": {"_id": 1}}, {"$limit": limit + 1}]
+        records = await self._walk(query, [*walk, {"$project": {"state": 1}}])
+        if len(records) > limit:
+            return Page(records[:limit], records[limit - 1]["_id"])
+        return Page(records, end)
+
+    async def _walk(self, query: ListQuery, stages: list[dict[str, Any]]) -> list[Record]:
+        found: list[Record] = [
+            *await self._mongo.aggregate(Collection.JOBS, stages, hint=query.along, maxTimeMS=_BUDGET_MS)
+        ]
+        return found
 
     async def _end_of_budget(self, query: ListQuery) -> str | None:
         boundary = await (
@@ -122,12 +151,39 @@ class MongoJobStore:
         )
         return boundary[0]["_id"] if boundary else None
 
+    async def newest(self, *, owner: str) -> str | None:
+        """Return the greatest id of an owner's jobs."""
+        found = await self._jobs.find({"owner": owner}, {"_id": 1}).sort("_id", -1).limit(1).to_list(None)
+        return found[0]["_id"] if found else None
+
+    async def standing(self, ids: Items[str], *, owner: str) -> list[Record]:
+        """Return how those of these jobs stand that are there and this owner's: what a redrive depends on."""
+        query = {"_id": {"$in": list(ids)}, "owner": owner}
+        found: list[Record] = await self._jobs.find(query, _STANDING).to_list(None)
+        return found
+
     async def move(self, move: GuardedMove) -> Record | None:
         """Make a move and return the record as it is stored after it; None if nothing matched."""
-        found: Record | None = await self._jobs.find_one_and_update(
-            move.filter, move.update, projection=_HISTORY, return_document=True
-        )
+        try:
+            found: Record | None = await self._jobs.find_one_and_update(
+                move.filter, move.update, projection=_HISTORY, return_document=True
+            )
+        except DuplicateKeyError as error:
+            raise KeyHeldError from error
         return found
+
+    async def change(self, moves: Sequence[GuardedMove]) -> int:
+        """Apply guarded updates in one round trip; return how many jobs changed.
+
+        One that would give a second live job its `unique_key` changes nothing; it must name one job alone.
+        """
+        try:
+            return await update_groups(self._jobs, moves)
+        except BulkWriteError as error:
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
+                raise
+            return int(error.details["nModified"])
 
     async def remove(self, job_id: str, *, owner: str, states: Sequence[str]) -> bool:
         """Remove a job in one of these states and all results of it; false if there is none."""
@@ -151,16 +207,11 @@ class MongoJobStore:
 
     async def apply(self, moves: Sequence[GuardedMove]) -> None:
         """Apply guarded updates in one round trip."""
-        await self._jobs.bulk_write([UpdateMany(m.filter, m.update) for m in moves], ordered=False)
+        await update_groups(self._jobs, moves)
 
     async def image(self, digest: str) -> Mapping[str, Any] | None:
         """Return a stored picture."""
         found: Mapping[str, Any] | None = await self._mongo.collection(Collection.IMAGES).find_one(
             {"_id": digest}, {"content_type": 1, "bytes": 1}
         )
-        return found
-
-    async def tasks(self) -> list[Record]:
-        """Return the catalogue as the workers have written it."""
-        found: list[Record] = await self._mongo.collection(Collection.TASKS).find({}).to_list(None)
         return found

@@ -4,38 +4,44 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET
-from uuid_utils import uuid7
 
-from api.catalogue import Catalogue, CatalogueEntry
-from api.forms import MAX_AHEAD, Reader, Submission, decode_part
+from api.catalogue import Catalogue
+from api.drafting import Draft, first_look, new_record, whole_milliseconds, wrong_times
+from api.forms import Reader, Submission, decode_part
 from api.problems import INVALID_REQUEST, KEY_REUSED, FieldError, Problem, invalid, unavailable
-from job_contracts.lifecycle import JobState, WaitReason
-from job_contracts.record import GRACE
 from job_contracts.views import Record, encode_view, job_view
 from service_chassis.grouping import Grouped
 
 KEY_LENGTH: Final = 255
 """Longest Idempotency-Key: a UUID or a name, not a document."""
 
-_TICK: Final = 0.25
-"""Seconds; `wake_at` of new jobs is rounded up to it, so that many share one value (see `backlog.py`)."""
+_TRIES: Final = 3
+"""A job that held a key may end, or be removed, between our insert and our look: then the key is free."""
+
+Key = tuple[str, str]
+"""An owner and a key of theirs."""
+
+
+class Holders(NamedTuple):
+    """The jobs that hold keys: by Idempotency-Key, with results, and live ones by `unique_key`."""
+
+    idempotency: Mapping[Key, tuple[Record, bytes | None]]
+    unique: Mapping[Key, Record]
 
 
 class SubmissionStore(Protocol):
     """Where jobs are kept."""
 
     async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
-        """Store new jobs at once; return the positions whose idempotency key was there before."""
+        """Store new jobs at once; return the positions of those that have a key another job holds."""
 
-    async def by_idempotency_keys(
-        self, keys: Iterable[tuple[str, str]]
-    ) -> Mapping[tuple[str, str], tuple[Record, bytes | None]]:
-        """Return the jobs, with results, that hold these (owner, key)."""
+    async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
+        """Return the jobs that hold these keys."""
 
 
 class Announcer(Protocol):
@@ -52,18 +58,6 @@ class Accepted:
     job_id: str
     view: bytes
     is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A submission that was judged and waits to be stored."""
-
-    owner: str
-    form: Submission
-    payload: str
-    task: CatalogueEntry
-    key: tuple[str, bytes] | None
-    traceparent: str | None
 
 
 Outcome = Accepted | Problem
@@ -123,8 +117,8 @@ class Submissions:
         form, document, errors = self._reader.read(raw)
         if form is None:
             raise invalid(errors + await self._further_errors(document))
-        if form.run_at is not UNSET and (wrong := self._wrong_time(form)):
-            raise invalid([wrong])
+        if wrong := wrong_times(form, self._now()):
+            raise invalid(wrong)
         task = await self._catalogue.task(form.task)
         payload = {} if form.payload is UNSET else decode_part(form.payload, raw)
         if not task.fits(payload):
@@ -148,105 +142,58 @@ class Submissions:
         except Problem as unknown:
             return unknown.errors if name else []
 
-    def _wrong_time(self, form: Submission) -> FieldError | None:
-        if form.delay is not UNSET:
-            return FieldError("/run_at", "not together with delay")
-        assert form.run_at is not UNSET  # noqa: S101  the caller has looked
-        if abs((form.run_at - self._now()).total_seconds()) > MAX_AHEAD:
-            return FieldError("/run_at", "more than 366 days away")
-        return None
-
     async def _store_group(self, drafts: Sequence[Draft]) -> list[Outcome]:
         async with asyncio.timeout(self._patience):
-            now = _whole_milliseconds(self._now())
-            wake_at = datetime.fromtimestamp(-(-(now + GRACE).timestamp() // _TICK) * _TICK, UTC)
-            records = [_record(draft, now, wake_at) for draft in drafts]
-            first = _first_of_each_key(drafts)
-            lost = await self._store.insert([records[i] for i in first])
-            new = [i for position, i in enumerate(first) if position not in lost]
-            views = {i: encode_view(job_view(records[i])) for i in new}
-            self._announcer.stored([(records[i], views[i]) for i in new])
-            if len(new) == len(drafts):
-                return [Accepted(r["_id"], views[i], True) for i, r in enumerate(records)]
-            return await self._with_earlier(drafts, records, views)
+            now = whole_milliseconds(self._now())
+            look_at = first_look(now)
+            records = [new_record(draft, now, look_at) for draft in drafts]
+            answers: dict[int, Outcome] = {}
+            for _ in range(_TRIES):
+                await self._store_once(drafts, records, answers)
+                if len(answers) == len(drafts):
+                    break
+        busy = unavailable("the jobs that hold this key come and go too fast")
+        return [answers.get(i, busy) for i in range(len(drafts))]
 
-    async def _with_earlier(
-        self, drafts: Sequence[Draft], records: Sequence[Record], views: Mapping[int, bytes]
-    ) -> list[Outcome]:
-        wanted = {(d.owner, d.key[0]) for i, d in enumerate(drafts) if i not in views and d.key}
-        earlier = await self._store.by_idempotency_keys(wanted)
-        outcomes: list[Outcome] = []
-        for i, draft in enumerate(drafts):
-            if i in views:
-                outcomes.append(Accepted(records[i]["_id"], views[i], True))
-            else:
-                outcomes.append(_answer_again(draft, earlier))
-        return outcomes
-
-
-def _answer_again(draft: Draft, earlier: Mapping[tuple[str, str], tuple[Record, bytes | None]]) -> Outcome:
-    key, digest = draft.key or ("", b"")
-    found = earlier.get((draft.owner, key))
-    if found is None:
-        # It was removed between our insert and our look: a repeat will get through.
-        return unavailable("the job of this Idempotency-Key has just been removed")
-    record, result = found
-    if record["idempotency"]["hash"] != digest.hex():
-        return Problem(KEY_REUSED, f"job {record['_id']} was made with this key and another body")
-    return Accepted(record["_id"], encode_view(job_view(record, result)), False)
+    async def _store_once(
+        self, drafts: Sequence[Draft], records: Sequence[dict[str, Any]], answers: dict[int, Outcome]
+    ) -> None:
+        """Store what has no answer yet, and answer the others with the jobs that hold their keys."""
+        first = _first_of_each_key(drafts, [i for i in range(len(drafts)) if i not in answers])
+        lost = await self._store.insert([records[i] for i in first])
+        new = [i for position, i in enumerate(first) if position not in lost]
+        views = [encode_view(job_view(records[i])) for i in new]
+        self._announcer.stored([(records[i], view) for i, view in zip(new, views, strict=True)])
+        for i, view in zip(new, views, strict=True):
+            answers[i] = Accepted(records[i]["_id"], view, True)
+        if losers := [i for i in range(len(drafts)) if i not in answers]:
+            holders = await self._store.holders(
+                idempotency={key for i in losers if (key := drafts[i].idempotency)},
+                unique={key for i in losers if (key := drafts[i].unique)},
+            )
+            for i in losers:
+                if (answer := _answer_of_holder(drafts[i], holders)) is not None:
+                    answers[i] = answer
 
 
-def _first_of_each_key(drafts: Sequence[Draft]) -> list[int]:
-    seen: set[tuple[str, str]] = set()
-    first = []
-    for i, draft in enumerate(drafts):
-        if draft.key is not None:
-            if (name := (draft.owner, draft.key[0])) in seen:
-                continue
-            seen.add(name)
-        first.append(i)
-    return first
-
-
-def _whole_milliseconds(moment: datetime) -> datetime:
-    # MongoDB keeps milliseconds: what is answered must be what is stored.
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def _record(draft: Draft, now: datetime, wake_at: datetime) -> dict[str, Any]:
-    form = draft.form
-    due = _due(form, now)
-    waits = due is not None and due > now
-    record: dict[str, Any] = {
-        "_id": str(uuid7()),
-        "owner": draft.owner,
-        "task": form.task,
-        "payload": draft.payload,
-        "state": str(JobState.WAITING if waits else JobState.PENDING),
-        "version": 1,
-        "revision": 0,
-        "failures": 0,
-        "max_attempts": draft.task.max_attempts if form.max_attempts is UNSET else form.max_attempts,
-        "timeout": draft.task.timeout if form.timeout is UNSET else form.timeout,
-        "wake_at": due if waits else wake_at,
-        "redrives": 0,
-        "created_at": now,
-        "updated_at": now,
-    }
-    if waits:
-        record["reason"] = str(WaitReason.SCHEDULED)
-    if form.tags:
-        record["tags"] = form.tags
-    if draft.key is not None:
-        record["idempotency"] = {"key": draft.key[0], "hash": draft.key[1].hex()}
-    if draft.traceparent is not None:
-        record["traceparent"] = draft.traceparent
-    return record
-
-
-def _due(form: Submission, now: datetime) -> datetime | None:
-    if form.run_at is not UNSET:
-        return _whole_milliseconds(form.run_at.astimezone(UTC))
-    if form.delay is not UNSET and form.delay > 0:
-        return _whole_milliseconds(now + timedelta(seconds=form.delay))
+def _answer_of_holder(draft: Draft, holders: Holders) -> Outcome | None:
+    if draft.key is not None and (found := holders.idempotency.get((draft.owner, draft.key[0]))):
+        record, result = found
+        if record["idempotency"]["hash"] != draft.key[1].hex():
+            return Problem(KEY_REUSED, f"job {record['_id']} was made with this key and another body")
+        return Accepted(record["_id"], encode_view(job_view(record, result)), False)
+    if draft.unique is not None and (holder := holders.unique.get(draft.unique)):
+        return Accepted(holder["_id"], encode_view(job_view(holder)), False)
     return None
+
+
+def _first_of_each_key(drafts: Sequence[Draft], among: Sequence[int]) -> list[int]:
+    seen: set[tuple[str, Key]] = set()
+    first = []
+    for i in among:
+        named = (("idempotency", drafts[i].idempotency), ("unique", drafts[i].unique))
+        keys = [(sort, key) for sort, key in named if key is not None]
+        if seen.isdisjoint(keys):
+            first.append(i)
+            seen.update(keys)
+    return first

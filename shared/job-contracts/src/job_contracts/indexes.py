@@ -49,6 +49,11 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         ),
         IndexSpec("by_batch", [("batch", 1), ("_id", 1)], {"partialFilterExpression": {"batch": _EXISTS}}),
         IndexSpec(
+            "by_unique_key",
+            [("owner", 1), ("unique_key", 1), ("_id", 1)],
+            {"partialFilterExpression": {"unique_key": _EXISTS}},
+        ),
+        IndexSpec(
             "by_error",
             [("owner", 1), ("error.type", 1), ("_id", 1)],
             {"partialFilterExpression": {"state": str(JobState.FAILED)}},
@@ -76,6 +81,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         IndexSpec("newest", [("created_at", -1), ("_id", -1)]),
         IndexSpec("by_kind", [("kind", 1), ("created_at", -1), ("_id", -1)]),
         IndexSpec("by_task", [("task", 1), ("created_at", -1), ("_id", -1)]),
+        IndexSpec("by_error", [("error.type", 1), ("created_at", -1), ("_id", -1)]),
         IndexSpec("by_job", [("job", 1)], {"partialFilterExpression": {"job": _EXISTS}}),
         _TTL,
     ),

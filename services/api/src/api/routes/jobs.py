@@ -1,4 +1,4 @@
-"""Reading jobs: the list, one, its result, its attempts."""
+"""Reading jobs: the list, one, its result, its attempts, its log."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -28,6 +28,15 @@ class Attempt(Struct, frozen=True, kw_only=True):
     finished_at: Any
     outcome: str | None
     error: Any
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """What the task has told while it ran."""
+
+    at: Any
+    attempt: int
+    level: str
+    message: str
 
 
 class JobPage(Struct, frozen=True):
@@ -90,6 +99,16 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
     @router.get("/jobs/{job_id}/attempts", summary="Read the attempts of a job")
     async def get_attempts(job_id: str) -> Response:
         return answer_of(_attempts(await stored(job_id, history=True)))
+
+    @router.get("/jobs/{job_id}/logs", summary="Read what the task has told")
+    async def get_logs(job_id: str) -> Response:
+        lines = (await stored(job_id, history=True)).get("logs", [])
+        return answer_of(
+            [
+                LogLine(at=line["at"], attempt=line["attempt"], level=line["level"], message=line["message"])
+                for line in lines
+            ]
+        )
 
     return router
 

@@ -60,6 +60,7 @@ class DeadLetterQuery(_Query):
     task: Short | None = None
     error_type: Short | None = None
     after: Moment | None = None
+    before: Moment | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: Annotated[str, Field(max_length=1_024, description="`next_cursor` of the page before")] | None = (
         None

@@ -1,15 +1,13 @@
-"""The catalogue, dead letters, figures, pictures, and the index of it all."""
+"""Dead letters, figures, pictures, and the index of it all."""
 
 import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of
-from api.catalogue import Catalogue, TaskView
 from api.dead_letters import DeadLetters, LetterFilters
 from api.problems import KINDS, NOT_FOUND, Problem
 from api.routes.queries import DeadLetterQuery
@@ -17,13 +15,6 @@ from api.statistics import Statistics
 from api.store import MongoJobStore
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
-
-class TaskPage(Struct, frozen=True):
-    """All tasks."""
-
-    tasks: list[TaskView]
-    next_cursor: None = None
 
 
 INDEX: Final = {
@@ -39,9 +30,7 @@ INDEX: Final = {
 }
 
 
-def reading_routes(
-    *, store: MongoJobStore, catalogue: Catalogue, dead_letters: DeadLetters, statistics: Statistics
-) -> APIRouter:
+def reading_routes(*, store: MongoJobStore, dead_letters: DeadLetters, statistics: Statistics) -> APIRouter:
     """Return the paths that only read."""
     router = APIRouter(route_class=PatientRoute)
 
@@ -49,21 +38,14 @@ def reading_routes(
     async def index() -> Response:
         return answer_of(INDEX)
 
-    @router.get("/tasks", summary="List tasks", tags=["tasks"])
-    async def list_tasks() -> Response:
-        return answer_of(TaskPage(await catalogue.views()))
-
-    @router.get("/tasks/{name}", summary="Read a task", tags=["tasks"])
-    async def get_task(name: str) -> Response:
-        found = next((view for view in await catalogue.views() if view.name == name), None)
-        if found is None:
-            raise Problem(NOT_FOUND, f"no task {name[:100]!r}")
-        return answer_of(found)
-
     @router.get("/dead-letters", summary="List dead letters", tags=["dead letters"])
     async def list_dead_letters(query: Annotated[DeadLetterQuery, Query()]) -> Response:
         filters = LetterFilters(
-            kind=query.kind, task=query.task, error_type=query.error_type, after=query.after
+            kind=query.kind,
+            task=query.task,
+            error_type=query.error_type,
+            after=query.after,
+            before=query.before,
         )
         return answer_of(await dead_letters.page(filters, limit=query.limit, cursor=query.cursor))
 

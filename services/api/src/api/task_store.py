@@ -1,0 +1,42 @@
+"""Reads the catalogue in MongoDB and keeps the pauses in it; translates and decides nothing."""
+
+from typing import Any
+
+from job_contracts.record import NOW, Collection, literal
+from job_contracts.views import Record
+from service_chassis.mongo import Mongo
+
+_PERSON = "person"
+
+
+class MongoTaskStore:
+    """What the workers have written of their tasks, and which of them are paused."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    @property
+    def _tasks(self) -> Any:
+        return self._mongo.collection(Collection.TASKS)
+
+    async def tasks(self) -> list[Record]:
+        """Return the catalogue."""
+        found: list[Record] = await self._tasks.find({}).to_list(None)
+        return found
+
+    async def pause(self, name: str, *, reason: str | None) -> bool:
+        """Pause a task by a person's wish, whoever has paused it before; false if there is no such task."""
+        by_person = {"$eq": ["$paused.by", _PERSON]}
+        pause: dict[str, Any] = {"at": {"$cond": [by_person, "$paused.at", NOW]}, "by": _PERSON}
+        if reason is not None:
+            pause["reason"] = literal(reason)
+        # An expression replaces the field; a plain document would be merged into what the brake has written there.
+        return await self._update(name, {"$set": {"paused": {"$mergeObjects": [pause]}}})
+
+    async def resume(self, name: str) -> bool:
+        """Let a task go on, whoever has paused it; false if there is no such task."""
+        return await self._update(name, {"$unset": "paused"})
+
+    async def _update(self, name: str, stage: dict[str, Any]) -> bool:
+        done = await self._tasks.update_one({"_id": name}, [stage])
+        return bool(done.matched_count)
