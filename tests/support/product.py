@@ -3,7 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,24 @@ class Product:
             parts = [p for p in self.stack.parts.values() if p.kind in kinds]
             await asyncio.gather(*(p.start() for p in parts if not p.process.alive))
             await asyncio.gather(*(p.wait_ready() for p in parts))
+
+    @asynccontextmanager
+    async def having(self, kind: str, **env: str) -> AsyncIterator[None]:
+        """Run the processes of a kind under other settings, such as `having("job-worker", BRAKE__RUN="5")`."""
+        services = [self.service(name) for name in self.names(kind)]
+        before = [dict(service.env) for service in services]
+        try:
+            await asyncio.gather(*(service.stop() for service in services))
+            for service in services:
+                service.env.update(env)
+            await asyncio.gather(*(service.start() for service in services))
+            yield
+        finally:
+            await asyncio.gather(*(service.stop() for service in services))
+            for service, env_before in zip(services, before, strict=True):
+                service.env.clear()
+                service.env.update(env_before)
+            await asyncio.gather(*(service.start() for service in services))
 
     # --- drivers
     def api(self, replica: int | None = None, **options: Any) -> Api:

@@ -65,6 +65,7 @@ class Unsplash:
         self._quota, self._window = quota, window.total_seconds()
         self._lock = threading.Lock()
         self._script: deque[Answer] = deque()
+        self._always: Answer | None = None
         self._window_started = time.monotonic()
         self._used = 0
         self.closing = threading.Event()
@@ -90,6 +91,10 @@ class Unsplash:
         """Give these answers to the next requests, in this order."""
         self._script.extend(answers)
 
+    def always(self, answer: Answer | None) -> None:
+        """Give this answer to every request that the script has none for; None: be well again."""
+        self._always = answer
+
     def take(self, request: Request) -> tuple[Answer | None, int]:
         """Note a request; return what the script has for it, and how many more the quota allows, -1 if none."""
         with self._lock:
@@ -97,7 +102,7 @@ class Unsplash:
             if time.monotonic() - self._window_started >= self._window:
                 self._window_started, self._used = time.monotonic(), 0
             self._used = min(self._used + 1, self._quota + 1)
-            return (self._script.popleft() if self._script else None), self._quota - self._used
+            return (self._script.popleft() if self._script else self._always), self._quota - self._used
 
     @property
     def quota(self) -> int:
