@@ -33,10 +33,11 @@ class Slept(BaseModel):
 
 @task("sleep")
 async def sleep(payload: SleepPayload, context: TaskContext) -> Slept:
-    """Sleeps for some seconds and reports progress on the way."""
+    """Sleeps for some seconds, reports progress on the way and logs each step."""
     for step in range(payload.steps):
         await asyncio.sleep(payload.seconds / payload.steps)
         if payload.steps > 1:
+            context.log(f"slept {payload.seconds / payload.steps:g} s, step {step + 1} of {payload.steps}")
             await context.progress(100 * (step + 1) / payload.steps, f"step {step + 1} of {payload.steps}")
     if payload.fail == "reject":
         raise Reject("it was asked to fail for good")

@@ -1,0 +1,116 @@
+"""Jobs that wait for something else than time: a pause, a gap in the queue; and those that wait too long."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.product import Product
+from tests.support.waiting import until
+
+
+async def pause(api: Api, task: str) -> None:
+    answer = await api.call("POST", f"/tasks/{task}/pause", json={"reason": "the upstream is being mended"})
+    assert answer.status_code == 200, answer.text
+
+
+async def resume(api: Api, task: str) -> None:
+    assert (await api.call("POST", f"/tasks/{task}/resume")).status_code == 200
+
+
+async def test_a_paused_task_stops_within_two_seconds_and_its_jobs_go_on_when_it_is_resumed(
+    product: Product, api: Api
+) -> None:
+    running = await api.submit("sleep", {"seconds": 3})
+    await api.reach(running, "running")
+    began = time.monotonic()
+    await pause(api, "sleep")
+
+    async def stopped() -> list[str]:
+        jobs = [await api.submit("sleep", {"seconds": 0}) for _ in range(3)]
+        states = {(await api.reach(job, "waiting", "succeeded", within=5))["state"] for job in jobs}
+        assert states == {"waiting"}
+        return jobs
+
+    parked = await until(stopped, within=4, what="the workers to stop")
+    assert time.monotonic() - began < 4
+    for job in parked:
+        assert (await api.view(job))["reason"] == "paused"
+    assert (await api.finish(await api.submit("noop")))["state"] == "succeeded", "other tasks go on"
+    assert (await api.finish(running))["state"] == "succeeded", "what ran went on"
+
+    async with product.events(f"/jobs/{parked[0]}/events") as events:
+        await resume(api, "sleep")
+        await events.ended(within=10)
+    for job in parked:
+        view = await api.finish(job)
+        assert (view["state"], view["attempt"]) == ("succeeded", 1)
+
+
+async def test_a_parked_job_can_be_cancelled(api: Api) -> None:
+    await pause(api, "sleep")
+    try:
+        job = await api.submit("sleep", {"seconds": 0})
+        await until(lambda: _is_parked(api, job), within=5, what="the job to be parked")
+        assert (await api.cancel(job)).json()["state"] == "cancelled"
+    finally:
+        await resume(api, "sleep")
+
+
+async def _is_parked(api: Api, job: str) -> bool:
+    return (await api.view(job))["reason"] == "paused"
+
+
+async def test_a_job_that_nobody_started_in_time_fails_as_expired_and_leaves_a_letter(api: Api) -> None:
+    await pause(api, "sleep")
+    try:
+        job = await api.submit("sleep", {"seconds": 0}, expires_in=3)
+        view = await api.finish(job, within=15)
+    finally:
+        await resume(api, "sleep")
+    assert (view["state"], view["error"]["kind"], view["attempt"]) == ("failed", "expired", 0)
+    letters = (await api.get("/dead-letters", params={"kind": "expired"})).json()["dead_letters"]
+    assert job in {letter["job"] for letter in letters}
+    assert (await api.redrive(job)).status_code == 202
+    assert (await api.finish(job))["state"] == "succeeded", "a redriven job does not expire again"
+
+
+async def test_a_scheduled_job_expires_no_later_than_it_says_even_if_its_time_has_not_come(api: Api) -> None:
+    kept = await api.submit("noop", expires_in=30)
+    assert (await api.finish(kept))["state"] == "succeeded"
+    answer = await api.post({"task": "noop", "payload": {}, "delay": 20, "expires_in": 5})
+    assert answer.status_code == 422, answer.text
+
+
+@pytest.mark.timeout(90)
+async def test_jobs_of_low_priority_yield_to_normal_ones_and_still_all_run(
+    product: Product, api: Api
+) -> None:
+    async with product.having("job-worker", WORKER__CONCURRENCY="2"):
+        low = [await api.submit("sleep", {"seconds": 0.25}, priority="low") for _ in range(10)]
+        normal = [await api.submit("sleep", {"seconds": 0.25}) for _ in range(30)]
+        assert (await api.view(low[0]))["priority"] == "low"
+        ended = await asyncio.gather(*(api.finish(job, within=60) for job in [*low, *normal]))
+    assert {view["state"] for view in ended} == {"succeeded"}
+    order = [view["id"] for view in sorted(ended, key=lambda v: str(v["finished_at"]))]
+    places = {
+        name: sum(order.index(j) for j in jobs) / len(jobs)
+        for name, jobs in (("low", low), ("normal", normal))
+    }
+    assert places["normal"] < places["low"], f"mean place in the order of ends: {places}"
+
+
+async def test_a_tasks_log_is_kept_and_shown(api: Api) -> None:
+    job = await api.submit("sleep", {"seconds": 0.3, "steps": 3, "fail": "retry"}, max_attempts=2)
+    await api.finish(job, within=20)
+    answer = await api.get(f"/jobs/{job}/logs")
+    assert answer.status_code == 200, answer.text
+    lines = answer.json()
+    lines = lines["logs"] if isinstance(lines, dict) else lines
+    assert [(line["attempt"], line["message"]) for line in lines] == [
+        (attempt, text)
+        for attempt in (1, 2)
+        for text in ("slept 0.1 s, step 1 of 3", "slept 0.1 s, step 2 of 3", "slept 0.1 s, step 3 of 3")
+    ]
+    assert {line["level"] for line in lines} == {"info"}
