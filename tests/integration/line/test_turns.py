@@ -10,9 +10,18 @@ from tests.support.product import Product
 from tests.support.waiting import until
 
 
-async def pause(api: Api, task: str) -> None:
+async def pause(api: Api, task: str) -> list[str]:
+    """Pause a task and wait until the workers know; return the jobs that were parked meanwhile."""
     answer = await api.call("POST", f"/tasks/{task}/pause", json={"reason": "the upstream is being mended"})
     assert answer.status_code == 200, answer.text
+
+    async def stopped() -> list[str]:
+        jobs = [await api.submit(task, {"seconds": 0}) for _ in range(3)]
+        states = {(await api.reach(job, "waiting", "succeeded", within=5))["state"] for job in jobs}
+        assert states == {"waiting"}
+        return jobs
+
+    return await until(stopped, within=4, what="the workers to stop")
 
 
 async def resume(api: Api, task: str) -> None:
@@ -25,15 +34,7 @@ async def test_a_paused_task_stops_within_two_seconds_and_its_jobs_go_on_when_it
     running = await api.submit("sleep", {"seconds": 3})
     await api.reach(running, "running")
     began = time.monotonic()
-    await pause(api, "sleep")
-
-    async def stopped() -> list[str]:
-        jobs = [await api.submit("sleep", {"seconds": 0}) for _ in range(3)]
-        states = {(await api.reach(job, "waiting", "succeeded", within=5))["state"] for job in jobs}
-        assert states == {"waiting"}
-        return jobs
-
-    parked = await until(stopped, within=4, what="the workers to stop")
+    parked = await pause(api, "sleep")
     assert time.monotonic() - began < 4
     for job in parked:
         assert (await api.view(job))["reason"] == "paused"
@@ -49,17 +50,11 @@ async def test_a_paused_task_stops_within_two_seconds_and_its_jobs_go_on_when_it
 
 
 async def test_a_parked_job_can_be_cancelled(api: Api) -> None:
-    await pause(api, "sleep")
+    job, *_ = await pause(api, "sleep")
     try:
-        job = await api.submit("sleep", {"seconds": 0})
-        await until(lambda: _is_parked(api, job), within=5, what="the job to be parked")
         assert (await api.cancel(job)).json()["state"] == "cancelled"
     finally:
         await resume(api, "sleep")
-
-
-async def _is_parked(api: Api, job: str) -> bool:
-    return (await api.view(job))["reason"] == "paused"
 
 
 async def test_a_job_that_nobody_started_in_time_fails_as_expired_and_leaves_a_letter(api: Api) -> None:
