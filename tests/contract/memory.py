@@ -63,21 +63,32 @@ def matches(record: Mapping[str, Any], query: Mapping[str, Any], now: datetime) 
         if field == "$expr":
             if not evaluate(wanted, record, now):
                 return False
-        elif not _holds(record.get(field, MISSING), wanted):
+        elif not _holds(_at(record, field), wanted):
             return False
     return True
 
 
+def _at(record: Mapping[str, Any], path: str) -> Any:
+    value: Any = record
+    for name in path.split("."):
+        value = value.get(name, MISSING) if isinstance(value, Mapping) else MISSING
+    return value
+
+
 def _holds(value: Any, wanted: Any) -> bool:
     if not (isinstance(wanted, dict) and all(key.startswith("$") for key in wanted)):
-        return bool(value == wanted)
+        return bool(value == wanted) or (isinstance(value, list) and wanted in value)
     return all(_CONDITIONS[name](value, argument) for name, argument in wanted.items())
 
 
 _CONDITIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$in": lambda value, argument: value in argument,
+    "$all": lambda value, argument: value is not MISSING and set(argument) <= set(value),
     "$ne": lambda value, argument: value != argument,
     "$lt": lambda value, argument: value is not MISSING and value < argument,
+    "$lte": lambda value, argument: value is not MISSING and value <= argument,
+    "$gt": lambda value, argument: value is not MISSING and value > argument,
+    "$gte": lambda value, argument: value is not MISSING and value >= argument,
     "$exists": lambda value, argument: (value is not MISSING) is argument,
 }
 

@@ -126,6 +126,37 @@ class Api:
     async def redrive(self, job: str, **body: Any) -> httpx.Response:
         return await self.call("POST", f"/jobs/{job}/redrive", json=body or None)
 
+    async def patch(self, job: str, **changes: Any) -> httpx.Response:
+        """Give a waiting job another `run_at` or `priority`."""
+        return await self.call("PATCH", f"/jobs/{job}", json=changes)
+
+    async def cancel_many(self, *, dry_run: bool = False, **filters: Any) -> httpx.Response:
+        """Stop all live jobs that pass the filters `state`, `task`, `tag`, `batch`."""
+        return await self.call("POST", "/jobs/cancel", json={"filter": filters, "dry_run": dry_run})
+
+    async def redrive_many(
+        self, *, rate_per_second: float | None = None, dry_run: bool = False, **filters: Any
+    ) -> httpx.Response:
+        """Start the jobs of all letters anew that pass `kind`, `task`, `error_type`, `after`, `before`."""
+        rate = {} if rate_per_second is None else {"rate_per_second": rate_per_second}
+        body = {"filter": filters, "dry_run": dry_run, **rate}
+        return await self.call("POST", "/dead-letters/redrive", json=body)
+
+    async def pause(self, task: str, **body: Any) -> View:
+        answer = await self.call("POST", f"/tasks/{task}/pause", json=body or None)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def resume(self, task: str) -> View:
+        answer = await self.call("POST", f"/tasks/{task}/resume")
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def logs(self, job: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"/jobs/{job}/logs")
+        assert answer.status_code == 200, answer.text
+        return list(answer.json())
+
     async def attempts(self, job: str) -> list[dict[str, Any]]:
         answer = await self.get(f"/jobs/{job}/attempts")
         assert answer.status_code == 200, answer.text
