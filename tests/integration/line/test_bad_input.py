@@ -35,7 +35,7 @@ TABLE = [
     ("an unknown task", raw(task="image.serch"), 422, ["/task"]),
     ("an unknown field", raw(colour="red"), 422, ["/colour"]),
     ("two wrong fields", raw(colour="red", timeout="long"), 422, ["/colour", "/timeout"]),
-    ("a field of a later version", raw(priority="low"), 422, ["/priority"]),
+    ("a priority there is not", raw(priority="high"), 422, ["/priority"]),
     ("a payload that is no object", raw(payload=7), 422, ["/payload"]),
     ("a payload with an unknown field", raw(payload={"a": 1}), 422, ["/payload/a"]),
     ("a payload that lacks a field", raw(task="sleep"), 422, ["/payload/seconds"]),
