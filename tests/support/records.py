@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from bson.timestamp import Timestamp
@@ -12,6 +13,11 @@ from tests.support.api import FINAL
 from tests.support.waiting import until
 
 Document = dict[str, Any]
+
+
+def aware(moment: datetime) -> datetime:
+    """A moment as MongoDB's driver gives it, with its zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +76,13 @@ class Records:
 
         await until(look, within=within, what=f"{len(wanted)} jobs to end", every=0.2)
 
-    async def steps(self, ids: Collection[str]) -> Mapping[str, list[Step]]:
-        """Return every insert and move of these jobs since this reader began, in order.
+    async def steps(self, ids: Collection[str] | None = None) -> Mapping[str, list[Step]]:
+        """Return every insert and move of these jobs, or of all, since this reader began, in order.
 
         Read from the oplog by a change stream, so nothing that happened is missed, whoever did it.
         """
         mark = await self.database["marks"].insert_one({"what": "end"})
-        wanted, steps = set(ids), defaultdict[str, list[Step]](list)
+        wanted, steps = None if ids is None else set(ids), defaultdict[str, list[Step]](list)
         pipeline = [{"$match": {"ns.coll": {"$in": ["jobs", "marks"]}}}]
         async with await self.database.watch(
             pipeline, start_at_operation_time=self._began, batch_size=1000
@@ -86,7 +92,7 @@ class Records:
                 if change["ns"]["coll"] == "marks":
                     if key == mark.inserted_id:
                         return steps
-                elif key in wanted:
+                elif wanted is None or key in wanted:
                     fields = (
                         change["fullDocument"]
                         if change["operationType"] == "insert"

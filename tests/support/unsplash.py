@@ -16,7 +16,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -33,6 +33,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def path(self) -> str:

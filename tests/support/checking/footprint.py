@@ -1,0 +1,74 @@
+"""I10: what a process holds - memory, file descriptors, asyncio tasks - is bounded and returns to where it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from tests.support.product import Product
+from tests.support.waiting import until
+
+SERVICES: Final = ("api", "job-worker", "result-worker", "dlq-worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What one process holds."""
+
+    rss: int
+    fds: int
+    tasks: int
+
+    def __str__(self) -> str:
+        return f"{self.rss / 2**20:.0f} MiB, {self.fds} fds, {self.tasks} tasks"
+
+
+Footprints = Mapping[str, Footprint]
+
+
+async def footprints(product: Product) -> Footprints:
+    """What every service process holds now."""
+    held = {}
+    for name in (name for kind in SERVICES for name in product.names(kind)):
+        process = psutil.Process(product.stack.part(name).process.pid)
+        tasks = next((s.value for s in await product.metrics(name) if s.name == "asyncio_tasks"), 0)
+        held[name] = Footprint(process.memory_info().rss, process.num_fds(), int(tasks))
+    return held
+
+
+def grown(
+    before: Footprints, after: Footprints, *, rss: int = 64 * 2**20, fds: int = 20, tasks: int = 20
+) -> list[str]:
+    """Processes that hold more than they did by over so much.
+
+    Memory is not given back to the system byte for byte: the allowance is what a service needs
+    to have once been busy.
+    """
+    return [
+        f"I10: {name} held {was} and holds {now}"
+        for name, now in after.items()
+        if (was := before.get(name)) is not None
+        and (now.rss > was.rss + rss or now.fds > was.fds + fds or now.tasks > was.tasks + tasks)
+    ]
+
+
+async def back_to_baseline(
+    product: Product, before: Footprints, *, within: float = 60, rss: int = 64 * 2**20
+) -> dict[str, object]:
+    """Wait until nobody holds more than before; return the greatest growth of each kind."""
+    after: Footprints = {}
+
+    async def look() -> bool:
+        nonlocal after
+        after = await footprints(product)
+        assert not (more := grown(before, after, rss=rss)), "; ".join(more)
+        return True
+
+    await until(look, within=within, what="processes to hold no more than before", every=0.5)
+    both = [(before[name], now) for name, now in after.items() if name in before]
+    return {
+        "rss growth MiB": round(max((now.rss - was.rss) / 2**20 for was, now in both), 1),
+        "fd growth": max(now.fds - was.fds for was, now in both),
+        "task growth": max(now.tasks - was.tasks for was, now in both),
+    }
