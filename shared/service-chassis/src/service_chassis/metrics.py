@@ -1,5 +1,7 @@
 """Metrics that every service has; a registry per app, so that two can live in one process."""
 
+import asyncio
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -40,6 +42,9 @@ class Metrics:
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
             registry=self.registry,
         )
+        self.gauge(
+            "asyncio_tasks", "Tasks alive in the event loop: what grows without end hangs"
+        ).set_function(_tasks)
 
     def counter(self, name: str, text: str, *labels: str) -> Counter:
         """Register and return a counter."""
@@ -57,3 +62,11 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _tasks() -> float:
+    """Count the tasks of the running loop; 0 where none runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0
