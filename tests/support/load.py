@@ -1,12 +1,12 @@
 """Jobs that keep coming while something is broken: a careful client at a steady rate.
 
-    async with Load(api, jobs=form.jobs, rate=form.rate, seed=form.seed) as load:
-        await load.reached(0.3)
-        await product.stack.kill("api-1")
-        await product.stack.start("api-1")
-        jobs = await load.done()
-    await records.all_final(jobs, within=60)
-    await check(product, api.history, records=records, topics=topics, must_fail=load.doomed)
+async with Load(api, jobs=form.jobs, rate=form.rate, seed=form.seed) as load:
+    await load.reached(0.3)
+    await product.stack.kill("api-1")
+    await product.stack.start("api-1")
+    jobs = await load.done()
+await records.all_final(jobs, within=60)
+await check(product, api.history, records=records, topics=topics, must_fail=load.doomed)
 """
 
 import asyncio
