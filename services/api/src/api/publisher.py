@@ -13,6 +13,7 @@ from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
 from job_contracts.views import Record, event_headers, requested
+from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, Publisher, PublishError
 
@@ -105,6 +106,8 @@ class _Lane:
                 self._dropped.inc(len(items))
                 log.debug("announcement.dropped", extra={"topic": self._topic, "reason": str(error)})
             else:
+                if failpoints.ON:
+                    failpoints.hit("after_publish")
                 self._acknowledged([record for record, _ in items])
 
 

@@ -15,6 +15,7 @@ from api.drafting import Draft, first_look, new_record, whole_milliseconds, wron
 from api.forms import Reader, Submission, decode_part
 from api.problems import INVALID_REQUEST, KEY_REUSED, FieldError, Problem, invalid, unavailable
 from job_contracts.views import Record, encode_view, job_view
+from service_chassis import failpoints
 from service_chassis.grouping import Grouped
 
 KEY_LENGTH: Final = 255
@@ -161,6 +162,8 @@ class Submissions:
         """Store what has no answer yet, and answer the others with the jobs that hold their keys."""
         first = _first_of_each_key(drafts, [i for i in range(len(drafts)) if i not in answers])
         lost = await self._store.insert([records[i] for i in first])
+        if failpoints.ON:
+            failpoints.hit("after_insert")
         new = [i for position, i in enumerate(first) if position not in lost]
         views = [encode_view(job_view(records[i])) for i in new]
         self._announcer.stored([(records[i], view) for i, view in zip(new, views, strict=True)])

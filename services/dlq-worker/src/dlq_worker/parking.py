@@ -12,6 +12,7 @@ from job_contracts.record import STRAY_MARGIN, GuardedMove, fail
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record
+from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 
 _KEPT: Final = 4_096
@@ -101,6 +102,8 @@ class Parking:
             letters = [_read(received) for received in batch]
             self._cluster_id = self._cluster_id or await self._ask_cluster_id()
             await self._store.keep(letters, cluster=self._cluster_id, lifetime=self._lifetime)
+            if failpoints.ON:
+                failpoints.hit("after_keep")
             failures = [letter.says for letter in letters if isinstance(letter.says, JobFailed)]
             if failures:
                 await self._fail(failures)
@@ -108,6 +111,8 @@ class Parking:
 
     async def _fail(self, failures: Sequence[JobFailed]) -> None:
         moved = await self._store.apply(self._moves(failures))
+        if failpoints.ON:
+            failpoints.hit("after_move")
         self._parked.labels("failed").inc(moved)
         records = await self._store.records({failure.job_id for failure in failures})
         done: dict[str, Record] = {}

@@ -24,6 +24,7 @@ from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.pauses import Pauses
 from job_worker.slots import Slots
+from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -158,6 +159,8 @@ class Claiming:
         if matched < len(ids):
             ours = await self._moving.until_answered(self._store.claimed_ids, ids, token)
             self._dropped.labels(Topic.JOBS, "stale_version").inc(len(ids) - len(ours))
+        if failpoints.ON:
+            failpoints.hit("after_claim")
         for request in requests:
             if request.job_id not in ours:
                 continue

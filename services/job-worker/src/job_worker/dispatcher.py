@@ -104,11 +104,13 @@ class Dispatcher:
     async def tick(self) -> bool:
         """Look once; true if there was more than one batch of work."""
         leading = await self._store.lead(LEADERSHIP, self._id, lease=self._settings.lease)
+        # A follower's question is contact as well: who takes over has seen whether MongoDB was there.
+        self._reaping.in_contact(self._clock())
         if leading != self._leading:
             log.info("dispatcher.leads" if leading else "dispatcher.follows")
             self._leading = leading
             self._leads.set(int(leading))
-            self._reaping.lost_contact()
+            self._reaping.begin_anew()
         if not leading:
             return False
         due = await self._store.due(self._settings.batch)

@@ -22,6 +22,7 @@ from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
 from job_worker.slots import Slots
 from job_worker.tasks import Reject, Task, TaskContext
 from job_worker.tasks.errors import TaskError
+from service_chassis import failpoints
 
 log = logging.getLogger(__name__)
 
@@ -215,16 +216,21 @@ class Execution:
         request = job.request
         if isinstance(end, JobSucceeded):
             self._brake.succeeded(request.task, probe=request.probe)
-            return await self._outcomes.publish(end)
+            if failpoints.ON:
+                failpoints.hit("after_effect")
+            await self._outcomes.publish(end)
+            if failpoints.ON:
+                failpoints.hit("after_results")
+            return
         ended_for_cancel = stop(request.job_id, job.version, retention=self._retention)
         if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
             await self._moving.make(
                 request.job_id, job.version, give_back(request.job_id, job.version), ended_for_cancel
             )
-            return None
+            return
         if job.cancel:
             await self._moving.make(request.job_id, job.version, ended_for_cancel)
-            return None
+            return
         task = self._tasks[request.task]
         verdict = judge(
             end,
@@ -240,7 +246,7 @@ class Execution:
             else:
                 self._brake.failed(request.task, verdict.error)
         await self._settle(job, verdict)
-        return None
+        return
 
     async def _settle(self, job: Running, verdict: Verdict) -> None:
         request, version = job.request, job.version

@@ -87,8 +87,12 @@ class Reaping:
         self._last = now
 
     def lost_contact(self) -> None:
-        """MongoDB was away, or another led: whose lease ended meanwhile says nothing."""
+        """MongoDB was away: whose lease ended meanwhile says nothing."""
         self._since = None
+        self._barriers.clear()
+
+    def begin_anew(self) -> None:
+        """Another has led meanwhile: what was seen to end before is looked at again."""
         self._barriers.clear()
 
     async def reap_dead_workers(self) -> None:

@@ -12,6 +12,7 @@ from job_contracts.record import STRAY_MARGIN, GuardedMove, succeed
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record, one_line
+from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,11 @@ class Recording:
 
     async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
         await self._store.keep(outcomes, lifetime=self._retention + STRAY_MARGIN)
+        if failpoints.ON:
+            failpoints.hit("after_keep")
         moved = await self._store.apply(self._moves(outcomes))
+        if failpoints.ON:
+            failpoints.hit("after_move")
         self._recorded.labels("succeeded").inc(moved)
         records = await self._store.records({outcome.job_id for outcome in outcomes})
         done: dict[str, tuple[Record, bytes]] = {}
