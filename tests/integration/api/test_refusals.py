@@ -53,7 +53,12 @@ REFUSED = [
     ("GET", "/problems/nope", 404),
     ("PUT", "/jobs", 405),
     ("DELETE", "/jobs", 405),
-    ("PATCH", f"/jobs/{NOBODY}", 405),
+    ("GET", f"/jobs/{NOBODY}/logs", 404),
+    ("POST", "/tasks/nope/pause", 404),
+    ("POST", "/tasks/nope/resume", 404),
+    ("PATCH", "/jobs", 405),
+    ("GET", "/tasks/noop/pause", 405),
+    ("GET", "/dead-letters/redrive", 404),
     ("POST", "/events", 405),
     ("POST", "/stats", 405),
     ("HEAD", "/jobs", 405),
@@ -91,7 +96,7 @@ async def test_every_refusal_is_a_problem(api: Api) -> None:
 
 async def test_a_405_names_the_methods_that_work(api: Api) -> None:
     assert (await api.call("PUT", "/jobs")).headers["allow"] == "GET, POST"
-    assert (await api.call("PUT", f"/jobs/{NOBODY}")).headers["allow"] == "DELETE, GET"
+    assert (await api.call("PUT", f"/jobs/{NOBODY}")).headers["allow"] == "DELETE, GET, PATCH"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from tests.unit.settings.described import (
     ROOT,
     env_example,
     readers,
-    settings_of,
     table,
 )
 
@@ -40,19 +39,18 @@ def test_one_variable_means_the_same_to_all_who_read_it() -> None:
 
 
 @pytest.mark.parametrize("service", MODELS)
-def test_the_defaults_of_the_example_are_values_the_models_take(
+def test_the_whole_example_with_its_defaults_is_an_environment_for_every_service(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = [line[1:] for line in env_example().splitlines() if re.match(r"#[A-Z]", line)]
     values = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
-    for model in MODELS[service]:
-        for setting in settings_of(model):
-            monkeypatch.delenv(setting.name, raising=False)
-        untouched = model()
-        for setting in settings_of(model):
-            if values[setting.name] and setting.name not in OF_THE_MACHINE:
-                monkeypatch.setenv(setting.name, values[setting.name])
-        assert model() == untouched
+    for name in values:
+        monkeypatch.delenv(name, raising=False)
+    untouched = [model() for model in MODELS[service]]
+    for name, value in values.items():
+        if value and name not in OF_THE_MACHINE:
+            monkeypatch.setenv(name, value)
+    assert [model() for model in MODELS[service]] == untouched
 
 
 def test_the_configuration_page_names_every_setting_of_the_launcher() -> None:

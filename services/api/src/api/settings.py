@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from service_chassis.settings import Section, ServiceSettings
+from service_chassis.settings import Section, ServiceSettings, SharedSection
 
 OWNER: Final = "default"
 """Whom everything belongs to while there are no API keys."""
@@ -65,7 +65,7 @@ class AnnouncementSettings(Section):
     ] = 10_000
 
 
-class RetentionSettings(Section):
+class RetentionSettings(SharedSection):
     """How long jobs are kept after their end."""
 
     cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service_chassis.settings import Section, ServiceSettings
+from service_chassis.settings import ServiceSettings, SharedSection
 
 
-class RetentionSettings(Section):
+class RetentionSettings(SharedSection):
     """How long failed jobs and their dead letters are kept."""
 
     failed: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service_chassis.settings import Section, ServiceSettings
+from service_chassis.settings import Section, ServiceSettings, SharedSection
 
 
 class WorkerSettings(Section):
@@ -73,7 +73,7 @@ class BrakeSettings(Section):
     ] = timedelta(seconds=30)
 
 
-class RetentionSettings(Section):
+class RetentionSettings(SharedSection):
     """How long jobs are kept after their end."""
 
     cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)

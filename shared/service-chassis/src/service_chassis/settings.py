@@ -43,6 +43,12 @@ class Section(_NumbersAreSeconds):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class SharedSection(Section):
+    """A section whose fields belong to several services: one environment serves them all, so each sees the others'."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class KafkaSettings(Section):
     """How to reach Kafka."""
 
