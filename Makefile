@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test check lint fmt lock bench docs local dev types docs-check
+.PHONY: help up down status logs reset test faults soak check lint fmt lock bench docs local dev types docs-check
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -36,6 +36,17 @@ reset: local ## end everything and drop the data
 test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k cancel')
 	$(RUN)python -m pytest $(TESTS) $(ARGS)
 	$(if $(wildcard frontend/package.json),$(if $(TESTS),,$(RUN)python -m jobstream_local npm run test))
+
+FORM ?= faults
+SEED ?= 1
+
+faults: dev ## every fault of the matrix (FORM=short, SEED=7, ROW=F9; WRITE=1: its figures into docs/delivery.md)
+	$(RUN)python -m pytest tests/faults --form $(FORM) --seed $(SEED) $(if $(ROW),--row $(ROW)) $(ARGS)
+	$(if $(WRITE),$(RUN)python -m tests.faults.report)
+
+soak: dev ## the matrix three times, longer, with half an hour of mixed faults each
+	@for seed in $(SEED) $$(($(SEED) + 1)) $$(($(SEED) + 2)); do \
+		$(RUN)python -m pytest tests/faults --form soak --seed $$seed $(ARGS) || exit 1; done
 
 check: dev ## format, lint, types, import rules, generated docs, the page's own checks
 	$(RUN)ruff format --check .

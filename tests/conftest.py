@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +10,7 @@ import pytest
 
 from jobstream_local.stack import Ports, Replicas, Stack
 from tests.support import figures as _figures
+from tests.support import rows as _rows
 from tests.support.figures import figures  # noqa: F401  a fixture
 from tests.support.product import Servers, asked_for
 
@@ -24,6 +25,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--form", choices=["short", "faults", "soak"], help="run all fault rows, in this form")
     group.addoption("--seed", type=int, default=1, help="what the fault rows draw their random numbers from")
+    group.addoption(
+        "--row", action="append", help="run this row of the matrix alone, such as F9; may be repeated"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    form, seed = config.getoption("--form") or "short, telling rows alone", config.getoption("--seed")
+    return f"fault rows: form {form}, seed {seed}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             folder = item.path.relative_to(_TESTS).parts[0]
             # What the drivers of the tests promise in their docstrings is decided without any server.
             item.add_marker(getattr(pytest.mark, "unit" if folder == "support" else folder))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _rows.note(item, report)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    _rows.write(session.config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

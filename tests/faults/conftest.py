@@ -19,6 +19,7 @@ from tests.support.api import Api
 from tests.support.hops import Hop, Hops
 from tests.support.product import Product
 from tests.support.records import Records
+from tests.support.rows import marks
 from tests.support.topics import TopicProbe
 
 JOBS: Final = {"short": 60, "faults": 500, "soak": 2_000}
@@ -131,18 +132,27 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out the rows that are for `make faults`; bring those that share a product together."""
     here = Path(__file__).parent
     rows = [item for item in items if item.path.is_relative_to(here)]
-    if config.getoption("--form") is None:
-        left_out = [
-            item for item in rows if (row := item.get_closest_marker("row")) and not row.kwargs.get("telling")
-        ]
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if item not in left_out]
-            rows = [item for item in rows if item not in left_out]
+    wanted, form = config.getoption("--row"), config.getoption("--form")
+    left_out = [item for item in rows if not _is_asked_for(item, form, wanted)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+        rows = [item for item in rows if item not in left_out]
+    if form == "soak":
+        for item in rows:
+            timeout = item.get_closest_marker("timeout")
+            item.add_marker(pytest.mark.timeout(4 * (timeout.args[0] if timeout else 120)), append=False)
     kinds = [*_KINDS]
     rows.sort(key=lambda item: next((n for n, k in enumerate(kinds) if k in _fixtures(item)), len(kinds)))
     others = [item for item in items if item not in set(rows)]
     items[:] = [*others, *rows]
+
+
+def _is_asked_for(item: pytest.Item, form: str | None, wanted: list[str] | None) -> bool:
+    of_item = [*marks(item)]
+    if wanted is not None:
+        return any(row in wanted for row, _, _ in of_item)
+    return form is not None or not of_item or any(telling for _, _, telling in of_item)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

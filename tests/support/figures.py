@@ -3,15 +3,18 @@
 import pytest
 
 LINES = pytest.StashKey[list[str]]()
+TAKEN = pytest.StashKey[dict[str, object]]()
+"""What one test has taken down."""
 
 
 class Figures:
     """Takes down what a test has counted or measured."""
 
-    def __init__(self, lines: list[str], test: str) -> None:
-        self._lines, self._test = lines, test
+    def __init__(self, lines: list[str], test: str, taken: dict[str, object]) -> None:
+        self._lines, self._test, self._taken = lines, test, taken
 
     def __call__(self, **figures: object) -> None:
+        self._taken |= figures
         shown = ", ".join(
             f"{name.replace('_', ' ')} {value:.3g}"
             if isinstance(value, float)
@@ -24,7 +27,8 @@ class Figures:
 @pytest.fixture
 def figures(request: pytest.FixtureRequest) -> Figures:
     """Call it with names and numbers: `figures(accepted=1000, recovery_s=12.3)`."""
-    return Figures(request.config.stash.setdefault(LINES, []), request.node.name)
+    lines = request.config.stash.setdefault(LINES, [])
+    return Figures(lines, request.node.name, request.node.stash.setdefault(TAKEN, {}))
 
 
 def show(config: pytest.Config, write: pytest.TerminalReporter) -> None:
