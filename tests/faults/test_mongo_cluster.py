@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -22,17 +23,20 @@ WRITES_GO_ON = 12.0
 """Seconds after the death of a primary within which jobs are accepted again."""
 
 
+def direct(product: Product, name: str) -> AsyncMongoClient[dict[str, Any]]:
+    """A client of one member, whatever it is."""
+    port = product.stack.part(name).ports["mongodb"]
+    return AsyncMongoClient(LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2_000)
+
+
 async def primary(product: Product) -> str:
     """The name of the member that is the primary."""
-    ports = {product.stack.part(name).ports["mongodb"]: name for name in product.names("mongod")}
 
     async def look() -> str:
-        for port, name in ports.items():
+        for name in product.names("mongod"):
             if not product.stack.part(name).process.alive:
                 continue
-            async with AsyncMongoClient(
-                LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2_000
-            ) as client:
+            async with direct(product, name) as client:
                 try:
                     if (await client.admin.command("hello")).get("isWritablePrimary"):
                         return name
@@ -44,8 +48,7 @@ async def primary(product: Product) -> str:
 
 
 async def step_down(product: Product, name: str) -> None:
-    port = product.stack.part(name).ports["mongodb"]
-    async with AsyncMongoClient(LOOPBACK, port, directConnection=True) as client:
+    async with direct(product, name) as client:
         await client.admin.command("replSetStepDown", 10, force=True)
 
 
@@ -133,10 +136,7 @@ async def test_a_primary_cut_off_from_its_majority_acknowledges_nothing(
 async def primary_among(product: Product, names: list[str]) -> str:
     async def look() -> str:
         for name in names:
-            port = product.stack.part(name).ports["mongodb"]
-            async with AsyncMongoClient(
-                LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2_000
-            ) as client:
+            async with direct(product, name) as client:
                 if (await client.admin.command("hello")).get("isWritablePrimary"):
                     return name
         raise AssertionError("none of them is primary")

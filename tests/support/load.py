@@ -126,6 +126,11 @@ class Load:
 
     # --- what is known of it
     @property
+    def is_over(self) -> bool:
+        """Whether every job was accepted."""
+        return len(self._accepted) == len(self.wanted)
+
+    @property
     def jobs(self) -> list[str]:
         """Those accepted, in the order in which they were due."""
         return [self._accepted[number] for number in sorted(self._accepted)]
