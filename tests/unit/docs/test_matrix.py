@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.matrix import FAULTS, NOT_PLAYED
+from tests.faults.matrix import FAULTS
 from tests.faults.report import Proof, section, table
 
 _ROOT = Path(__file__).resolve().parents[3]
