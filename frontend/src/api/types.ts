@@ -28,6 +28,9 @@ export interface Job {
   error: JobError | null;
   progress: { percent: number | null; message: string | null } | null;
   tags: string[];
+  unique_key: string | null;
+  priority: "normal" | "low";
+  expire_by: string | null;
   cancel_requested: boolean;
   redrives: number;
   wake_at: string | null;
@@ -88,6 +91,15 @@ export interface Task {
   result_schema: Schema | null;
   options: Record<string, Json>;
   paused: boolean;
+  pause: { at: string; by: "person" | "brake"; reason: string | null } | null;
+}
+
+/** A line of GET /jobs/{id}/logs. */
+export interface LogLine {
+  at: string;
+  attempt: number;
+  level: string;
+  message: string;
 }
 
 export interface Submission {
@@ -97,10 +109,14 @@ export interface Submission {
   max_attempts?: number;
   timeout?: number;
   tags?: string[];
+  unique_key?: string;
+  priority?: "normal" | "low";
+  expires_in?: number;
 }
 
 export interface Stats {
   jobs: Partial<Record<JobState, number>>;
+  paused: string[];
 }
 
 export interface DeadLetter {

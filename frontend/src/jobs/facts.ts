@@ -53,6 +53,12 @@ export function waitingFor(reason: string | null): string {
   }
 }
 
+/** When a waiting job goes on, in ms; null if it waits for something else than time: its `wake_at` is then but a next look. */
+export function goesOnAt(job: Job): number | null {
+  if (job.state !== "waiting" || job.reason === "paused" || job.reason === "low_priority") return null;
+  return job.wake_at === null ? null : Date.parse(job.wake_at);
+}
+
 /** The end of an id: UUIDv7 begins with the time, so its first half is the same for jobs of one minute. */
 export function shortId(id: string): string {
   return id.length > 12 ? id.slice(-8) : id;

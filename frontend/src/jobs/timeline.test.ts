@@ -36,6 +36,13 @@ test("a running attempt lasts until now, whether the history has it or not", () 
   expect(brief(timelineOf(job, [attempt(1, 1, null, null)], ms(5)))).toEqual(expected);
 });
 
+test("a job that waits for something else than time is drawn up to now", () => {
+  for (const reason of ["paused", "low_priority"]) {
+    const job = aJob(1, { state: "waiting", reason, wake_at: at(86_400) });
+    expect(timelineOf(job, [], ms(5)).map(({ until, end }) => [until, end])).toEqual([[null, ms(5)]]);
+  }
+});
+
 test("a retry to come is drawn up to its time, with its reason", () => {
   const job = aJob(1, { state: "waiting", reason: "retry", attempt: 1, started_at: at(1), wake_at: at(20) });
   const last = timelineOf(job, [attempt(1, 1, 3)], ms(5)).at(-1);

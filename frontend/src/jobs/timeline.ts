@@ -1,6 +1,6 @@
 import type { Attempt, Job } from "../api/types";
 import { isFinal } from "../api/types";
-import { waitingFor } from "./facts";
+import { goesOnAt, waitingFor } from "./facts";
 
 /** One stretch of a job's life, in milliseconds since the epoch. */
 export interface Segment {
@@ -70,7 +70,7 @@ export function timelineOf(job: Job, attempts: readonly Attempt[], now: number):
 
   const idle = (start: number, end: number, open: boolean): Segment => {
     const first = segments.length === 0;
-    const until = open && job.state === "waiting" && job.wake_at ? Date.parse(job.wake_at) : null;
+    const until = open ? goesOnAt(job) : null;
     const label = open && job.state === "waiting" ? waitingFor(job.reason) : first ? "Queued" : "Wait";
     return {
       kind: first ? "queue" : "wait",

@@ -1,12 +1,13 @@
 import { Link } from "@tanstack/react-router";
 import type { Job } from "../../api/types";
 import { isFinal } from "../../api/types";
-import { waitingFor } from "../../jobs/facts";
+import { goesOnAt, waitingFor } from "../../jobs/facts";
 import { formatExact } from "../../time/format";
 import { Age, Countdown, Span } from "../../ui/times";
 
 /** The plain facts. */
 export function Details({ job }: { job: Job }) {
+  const until = goesOnAt(job);
   return (
     <section className="card" aria-labelledby="details">
       <h2 id="details">Details</h2>
@@ -17,12 +18,18 @@ export function Details({ job }: { job: Job }) {
             <Age at={job.created_at} suffix=" ago" />
           </dd>
         </div>
-        {job.state === "waiting" && job.wake_at && (
+        {job.wake_at && until !== null && (
           <div>
             <dt>{waitingFor(job.reason)}</dt>
             <dd title={formatExact(job.wake_at)}>
-              <Countdown until={Date.parse(job.wake_at)} />
+              <Countdown until={until} />
             </dd>
+          </div>
+        )}
+        {job.state === "waiting" && until === null && (
+          <div>
+            <dt>Waits</dt>
+            <dd>{waitingFor(job.reason)}</dd>
           </div>
         )}
         {job.started_at && (

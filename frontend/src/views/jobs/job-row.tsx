@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { memo, useEffect, useState } from "react";
 import { resultQuery } from "../../api/queries";
 import type { Job } from "../../api/types";
-import { payloadFacts, resultColours, shortId, waitingFor } from "../../jobs/facts";
+import { goesOnAt, payloadFacts, resultColours, shortId, waitingFor } from "../../jobs/facts";
 import type { JobsSearch } from "../../search";
 import { StateIcon, stateWord } from "../../ui/icons";
 import { Age, Countdown, Span } from "../../ui/times";
@@ -100,12 +100,14 @@ function Now({ job }: { job: Job }) {
         </>
       );
     }
-    case "waiting":
+    case "waiting": {
+      const until = goesOnAt(job);
       return (
         <span className="clip muted">
-          {waitingFor(job.reason)} {job.wake_at && <Countdown until={Date.parse(job.wake_at)} />}
+          {waitingFor(job.reason)} {until !== null && <Countdown until={until} />}
         </span>
       );
+    }
     case "failed":
       return (
         <span className="clip cell-error" title={job.error?.message}>
