@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
-from uuid import UUID
+from uuid import uuid4
 
 import httpx
 
@@ -63,7 +63,7 @@ class Load:
     rate
         Posts a second, whatever the answers do.
     seed
-        Of the jobs and their keys.
+        Of what the jobs are.
     mix
         What the jobs are.
     patience
@@ -83,7 +83,9 @@ class Load:
         self._api, self._rate, self._patience = api, rate, patience
         chance = random.Random(f"load {seed}")
         self.wanted = [mix(number, chance) for number in range(jobs)]
-        self._keys = [str(UUID(int=chance.getrandbits(128), version=4)) for _ in self.wanted]
+        self._keys = [
+            str(uuid4()) for _ in self.wanted
+        ]  # of no seed: rows of one product must not share keys
         self._accepted: dict[int, str] = {}
         self.errors: Counter[str] = Counter()
         """Answers other than 202 and 200, by status or by the error of the connection."""
