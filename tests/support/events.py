@@ -135,6 +135,8 @@ class Events:
 
     async def _read(self, client: httpx.AsyncClient) -> None:
         async with client.stream("GET", self._path, headers={"accept": "text/event-stream"}) as response:
+            if self._again:
+                response.raise_for_status()  # it comes back, as it does when nobody answers
             assert response.status_code == 200, await response.aread()
             self.connections += 1
             self.content_type = response.headers["content-type"]
@@ -147,6 +149,8 @@ class Events:
                 )
                 if event == "job":
                     self._learn(self.frames[-1].data)
+                elif event == "reset" and self._again:
+                    await self._read_list(client)
 
     async def _read_list(self, client: httpx.AsyncClient) -> None:
         _, _, query = self._path.partition("?")
