@@ -25,8 +25,8 @@ _QUIET: Final = 0.25
 _TWO: Final = 0.3
 """Share of the faults that have another one beside them."""
 
-_LASTS: Final = 1.0, 8.0
-"""Seconds of a fault, or of a quiet time."""
+_LASTS: Final = 0.5, 15.0, 1.0
+"""Seconds of a fault, or of a quiet time, at least and at most: mostly short, now and then longer than a lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Mischief:
         """What is broken next, and for how long; nothing, now and then. It has no end."""
         draw = self._chance
         while True:
-            lasts = draw.uniform(*_LASTS)
+            lasts = draw.triangular(*_LASTS)
             if draw.random() < _QUIET:
                 yield [], lasts
                 continue
