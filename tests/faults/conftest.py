@@ -6,7 +6,7 @@ A row is a test with `@pytest.mark.row("F9", promise="…")`. In `make test` onl
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -142,8 +142,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in rows:
             timeout = item.get_closest_marker("timeout")
             item.add_marker(pytest.mark.timeout(4 * (timeout.args[0] if timeout else 120)), append=False)
-    kinds = [*_KINDS]
-    rows.sort(key=lambda item: next((n for n, k in enumerate(kinds) if k in _fixtures(item)), len(kinds)))
+    order = [*_KINDS, ""]
+    rows.sort(key=lambda item: order.index(_kind(getattr(item, "fixturenames", []))))
     others = [item for item in items if item not in set(rows)]
     items[:] = [*others, *rows]
 
@@ -155,8 +155,9 @@ def _is_asked_for(item: pytest.Item, form: str | None, wanted: list[str] | None)
     return form is not None or not of_item or any(telling for _, _, telling in of_item)
 
 
-def _fixtures(item: pytest.Item) -> list[str]:
-    return list(getattr(item, "fixturenames", []))
+def _kind(fixtures: Sequence[str]) -> str:
+    """The kind of product that a test asks for, if any; one that names none has the plain one."""
+    return next((kind for kind in _KINDS if kind in fixtures), "product" if "staged" in fixtures else "")
 
 
 @pytest.fixture
@@ -194,8 +195,7 @@ def proxied(stage: Stage) -> Iterator[Proxied]:
 @pytest.fixture
 def staged(request: pytest.FixtureRequest) -> Product:
     """The product of the row, whatever its kind."""
-    kind = next(k for k in _KINDS if k in request.fixturenames)
-    found = request.getfixturevalue(kind)
+    found = request.getfixturevalue(_kind(request.fixturenames))
     product: Product = found.product if isinstance(found, Proxied) else found
     return product
 

@@ -93,9 +93,10 @@ def table(all_proofs: Iterable[Proof], results: Iterable[Result]) -> Iterator[st
     for row, fault in FAULTS.items():
         if row in NOT_PLAYED:
             yield f"| {row} | {fault} | not played: {NOT_PLAYED[row]} | | | |"
-        for proof in by_row[row]:
+        for place, proof in enumerate(by_row[row]):
             taken = measured[row, proof.promise, proof.test]
-            cells = row, fault, proof.promise, f"`{proof.test}`", _recovery(taken), _twice(taken)
+            figures = (_recovery(taken), _twice(taken)) if taken else ("not in this run", "")
+            cells = row, "" if place else fault, proof.promise, f"`{proof.test}`", *figures
             yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
@@ -133,9 +134,8 @@ def section(file: Path) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return "\n".join(
         [
-            f"Measured {when} in the form `{form}` with seed {seed}, on two shared cores. Recovery is the time from "
-            "the end of the fault to the end of the last job; twice is what came or ran more than once, and did no "
-            "harm.",
+            f"Measured {when} in the form `{form}` with seed {seed}, on two shared cores. Recovery is the time from",
+            "the end of the fault to the end of the last job; twice is what came or ran more than once, to no harm.",
             "",
             *table(there, results),
             "",

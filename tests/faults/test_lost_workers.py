@@ -69,7 +69,7 @@ async def test_jobs_of_a_crashed_worker_run_again_on_another(
     await product.stack.start(victim)
     await topics.drained()
     counted = await check(product, api.history, records=records, topics=topics)
-    figures(jobs_hit=len(hit), ran_again_after_s=again, **counted)
+    figures(jobs_hit=len(hit), recovery_s=again, **counted)
     assert counted["stalled attempts"] == len(hit)
 
 
@@ -113,7 +113,7 @@ async def test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing
         "result-worker", "messages_dropped_total", topic="results", reason="stale_version"
     )
     counted = await check(product, api.history, records=records, topics=topics)
-    figures(taken_over_after_s=taken_over, **counted)
+    figures(recovery_s=taken_over, **counted)
     assert counted["stray results"] == 1
 
 

@@ -22,6 +22,7 @@ from job_contracts.messages import (
 from job_contracts.topics import Topic
 from tests.support.api import Api
 from tests.support.figures import Figures
+from tests.support.invariants import check
 from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
@@ -135,7 +136,9 @@ async def test_poison_of_any_shape_is_kept_byte_for_byte_and_stops_nobody(
             by_id[letter["_id"]].get("raw") or (await api.get(f"/dead-letters/{letter['_id']}")).json()["raw"]
         )
         assert base64.b64decode(whole) == put[place]
-    figures(poison=len(put), jobs_behind=len(jobs), went_on_after_s=went_on, cores_busy=busy)
+    await topics.drained()
+    counted = await check(product, api.history, records=records, topics=topics, poison=put)
+    figures(poison=len(put), jobs_behind=len(jobs), recovery_s=went_on, cores_busy=busy, **counted)
     assert busy < 0.5
 
 

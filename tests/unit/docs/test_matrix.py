@@ -55,6 +55,7 @@ def test_the_table_has_every_row_its_slowest_recovery_and_all_that_came_twice() 
     f9 = [line for line in lines if line.startswith("| F9 |")]
     assert f9[0].endswith("| POST goes on | `test_a` | 7.0 s | 2 messages, 2 attempts |")
     assert f9[1].endswith("| all finish | `test_b` |  | none |")
+    assert f9[1].startswith("| F9 |  | all finish"), "the fault is named once"
     assert any(line.startswith("| F41 |") and "not played" in line for line in lines)
 
 
