@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.listing import LIST_LIMIT, SCAN_BUDGET, JobFilters, query_of, trimmed
-from api.store import MongoJobStore
+from api.store import MongoJobStore, holding
 from job_contracts.indexes import INDEXES
 from job_contracts.record import Collection
 from service_chassis.mongo import Mongo
@@ -152,3 +152,16 @@ async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
         if (after := page.last_id) is None:
             break
     assert pages == 7
+
+
+async def test_who_holds_a_key_is_found_without_looking_at_any_other_job(mongo: Mongo) -> None:
+    jobs = mongo.collection(Collection.JOBS)
+    keyed = record(
+        "0198ffff-0000-7000-8000-000000000001", unique_key="u", idempotency={"key": "k", "hash": ""}
+    )
+    await jobs.insert_one(keyed)
+    owners = ["default", "somebody"]
+    query = holding([(owner, "k") for owner in owners], [(owner, "u") for owner in owners])
+    command = {"explain": {"find": "jobs", "filter": query}, "verbosity": "executionStats"}
+    stats = (await jobs.database.command(command))["executionStats"]
+    assert (stats["nReturned"], stats["totalDocsExamined"] <= 2) == (1, True), stats

@@ -179,5 +179,21 @@ async def test_the_description_is_whole(api: Api) -> None:
     assert {"/jobs", "/jobs/{job_id}", "/events", "/jobs/{job_id}/events", "/stats"} <= document[
         "paths"
     ].keys()
+    bodies = {
+        (path, method): call["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[
+            2
+        ]
+        for path, calls in document["paths"].items()
+        for method, call in calls.items()
+        if "requestBody" in call
+    }
+    assert bodies == {
+        ("/jobs", "post"): "Submission",
+        ("/jobs/cancel", "post"): "CancelMany",
+        ("/jobs/{job_id}", "patch"): "Reschedule",
+        ("/jobs/{job_id}/redrive", "post"): "Redrive",
+        ("/dead-letters/redrive", "post"): "RedriveMany",
+        ("/tasks/{name}/pause", "post"): "PauseOrder",
+    }
     assert (await api.get("/docs")).status_code == 200
     assert (await api.get("/")).json()["jobs"] == "/jobs"

@@ -56,11 +56,8 @@ class MongoJobStore:
 
     async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
         """Return the jobs that hold these keys."""
-        live = {"$in": sorted(map(str, LIVE))}
         asked, held = set(idempotency), set(unique)
-        either: list[dict[str, Any]] = [{"owner": owner, "idempotency.key": key} for owner, key in asked]
-        either += [{"owner": owner, "unique_key": key, "state": live} for owner, key in held]
-        records = await self._jobs.find({"$or": either}, _HISTORY).to_list(None)
+        records = await self._jobs.find(holding(asked, held), _HISTORY).to_list(None)
         results = await self.results(records, INLINE_LIMIT)
         return Holders(
             {
@@ -215,3 +212,11 @@ class MongoJobStore:
             {"_id": digest}, {"content_type": 1, "bytes": 1}
         )
         return found
+
+
+def holding(idempotency: Iterable[Key], unique: Iterable[Key]) -> dict[str, Any]:
+    """Return the filter of jobs that hold these keys; each branch has its index."""
+    live = {"$in": sorted(map(str, LIVE))}
+    either: list[dict[str, Any]] = [{"owner": owner, "idempotency.key": key} for owner, key in idempotency]
+    either += [{"owner": owner, "unique_key": key, "state": live} for owner, key in unique]
+    return {"$or": either}
