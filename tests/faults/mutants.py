@@ -1,0 +1,252 @@
+"""`python -m tests.faults.mutants`: take one safety away at a time, and see whether the fault rows notice.
+
+Each mutant is a line of the product's source and what stands there instead. The tree is
+copied, the line changed, and the rows that must notice are played in their short form
+against services that run the copy. A row that fails to start proves nothing: only an
+assertion of the row, or a broken promise, counts. Words on the command line choose mutants.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PATIENCE: Final = 600
+"""Seconds for the rows of one mutant."""
+
+
+class Mutant(NamedTuple):
+    """One safety taken away."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+    rows: tuple[str, ...]
+    """Tests that must notice, as pytest names them."""
+
+
+_JW: Final = "services/job-worker/src/job_worker"
+_JC: Final = "shared/job-contracts/src/job_contracts"
+_SC: Final = "shared/service-chassis/src/service_chassis"
+_POINTS: Final = "test_crash_points.py::test_a_crash_between_two_steps_loses_and_doubles_nothing"
+_LATE: Final = "test_lost_workers.py::test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing"
+_TOLD: Final = "test_lost_workers.py::test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt"
+
+MUTANTS: Final = (
+    Mutant(
+        "the outbox is off: an overdue pending job is not published again",
+        f"{_JW}/dispatcher.py",
+        "await self._releasing.republish(whats_next.pending)",
+        "await self._releasing.republish([])",
+        (f"{_POINTS}[api after_insert]",),
+    ),
+    Mutant(
+        "a move does not ask for the version",
+        f"{_JC}/record.py",
+        'return {"_id": which, "version": version, "state":',
+        'return {"_id": which, "state":',
+        (_LATE,),
+    ),
+    Mutant(
+        "offsets are committed before the work is done",
+        f"{_SC}/subscription.py",
+        "            await self._handle_until_done(handler, records)\n        finally:",
+        "            self._offsets |= {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}\n"
+        "            await self._commit()\n"
+        "            await self._handle_until_done(handler, records)\n        finally:",
+        (f"{_POINTS}[result-worker after_keep]",),
+    ),
+    Mutant(
+        "leases are ignored: every worker counts as dead",
+        f"{_JW}/store.py",
+        'return set(named) - {doc["_id"] for doc in alive}',
+        "return set(named)",
+        (_TOLD,),
+    ),
+    Mutant(
+        "the jobs of dead workers are left to their time-out",
+        f"{_JW}/dispatcher.py",
+        "        await self._reaping.reap_dead_workers()\n",
+        "",
+        ("test_lost_workers.py::test_jobs_of_a_crashed_worker_run_again_on_another[another worker]",),
+    ),
+    Mutant(
+        "the dead are judged before their outcomes are applied",
+        f"{_JW}/reaping.py",
+        "self.passed = not any(ends.values())",
+        "self.passed = True",
+        ("test_judging.py::test_finished_work_is_not_run_again_though_its_results_wait",),
+    ),
+    Mutant(
+        "leases are judged at once after an outage of MongoDB",
+        f"{_JW}/reaping.py",
+        "if self._since is None or self._last - self._since < self._lease.total_seconds():",
+        "if self._since is None:",
+        ("test_outages.py::test_a_frozen_mongodb_refuses_posts_quickly_and_burns_no_attempt",),
+    ),
+    Mutant(
+        "the letter of a stalled job goes out without a take-over",
+        f"{_JW}/reaping.py",
+        "        elif await self._store.apply(\n"
+        '            [take_over(job_id, version, worker=job.get("worker"), wake_at=job["wake_at"])]\n'
+        "        ):",
+        "        else:",
+        ("test_judging.py::test_the_letter_of_a_stalled_job_goes_out_once_though_nobody_reads_it",),
+    ),
+    Mutant(
+        "a job that shall be cancelled may be tried again",
+        f"{_JC}/record.py",
+        'guard = _guard(move, [job_id], version) | {"cancel_requested": {"$ne": True}}',
+        "guard = _guard(move, [job_id], version)",
+        ("test_judging.py::test_a_cancel_that_comes_as_the_attempt_ends_is_not_forgotten",),
+    ),
+    Mutant(
+        "an outcome that Kafka does not take is dropped",
+        f"{_JW}/outcomes.py",
+        "                await self._hold(group)\n",
+        "                return None\n",
+        ("test_outages.py::test_posts_do_not_wait_for_a_dead_kafka_and_all_finish_once_it_is_back",),
+    ),
+    Mutant(
+        "a worker that is told to end keeps what it runs",
+        f"{_JW}/execution.py",
+        "        self.drop(lambda _: True)\n",
+        "",
+        (_TOLD,),
+    ),
+    Mutant(
+        "the key of a result does not name the version",
+        "services/result-worker/src/result_worker/store.py",
+        '"_id": {"job": outcome.job_id, "version": outcome.version},',
+        '"_id": {"job": outcome.job_id, "version": 0},',
+        (_LATE,),
+    ),
+    Mutant(
+        "idempotency keys are not unique",
+        f"{_JC}/indexes.py",
+        '{"unique": True, "partialFilterExpression": {"idempotency.key": _EXISTS}},',
+        '{"partialFilterExpression": {"idempotency.key": _EXISTS}},',
+        ("test_killed_services.py::test_a_key_that_is_repeated_across_a_kill_of_the_api_makes_one_job",),
+    ),
+    Mutant(
+        "a write is acknowledged without a majority",
+        f"{_SC}/mongo.py",
+        'write_concern=WriteConcern(w="majority", j=True),',
+        "write_concern=WriteConcern(w=1),",
+        ("test_mongo_cluster.py::test_a_primary_cut_off_from_its_majority_acknowledges_nothing",),
+    ),
+    Mutant(
+        "a claim whose answer was lost is taken for none",
+        f"{_JW}/claiming.py",
+        "ours = await self._moving.until_answered(self._store.claimed_ids, ids, token)",
+        "ours = set()",
+        ("test_mongo_cluster.py::test_a_write_whose_answer_is_lost_is_made_once",),
+    ),
+)
+
+
+class Verdict(NamedTuple):
+    """What came of a mutant."""
+
+    mutant: Mutant
+    seconds: float
+    row: str
+    """The row that noticed, or nothing."""
+    complaint: str
+
+
+def main(words: Sequence[str]) -> int:
+    """Play the mutants whose names have all the words; return how many nobody noticed."""
+    chosen = [m for m in MUTANTS if all(word in m.what for word in words)]
+    verdicts = []
+    for mutant in chosen:
+        verdicts.append(verdict := play(mutant))
+        _show(verdict)
+    missed = [v for v in verdicts if not v.row]
+    print(f"\n{len(verdicts) - len(missed)} of {len(verdicts)} mutants were noticed")
+    return len(missed)
+
+
+def play(mutant: Mutant) -> Verdict:
+    """Run the rows of a mutant against a mutated copy of the tree."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        copy = Path(folder) / "tree"
+        _copy(copy)
+        apply(mutant, copy)
+        rows = [f"tests/faults/{row}" for row in mutant.rows]
+        report = Path(folder) / "report.xml"
+        sources = [
+            str(path) for kind in ("shared", "services") for path in sorted(copy.glob(f"{kind}/*/src"))
+        ]
+        outcome = subprocess.run(
+            [sys.executable, "-m", "pytest", *rows, "--form=short", "-x", "-q", f"--junitxml={report}"],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sources), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        row, complaint = noticed(report) if report.exists() else ("", outcome.stdout[-300:])
+    return Verdict(mutant, time.monotonic() - began, row, complaint)
+
+
+def apply(mutant: Mutant, tree: Path) -> None:
+    """Change the line.
+
+    Raises
+    ------
+    ValueError
+        It is not there, or not once.
+    """
+    file = tree / mutant.file
+    text = file.read_text()
+    if text.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
+    file.write_text(text.replace(mutant.old, mutant.new))
+
+
+def noticed(report: Path) -> tuple[str, str]:
+    """Return the row that failed by an assertion of its own and what it said, else what went wrong."""
+    complaint = "every row passed"
+    for case in ET.parse(report).iter("testcase"):
+        for ending in case:
+            said = (ending.get("message") or "").split("\n")
+            if ending.tag == "failure" and said[0].startswith("AssertionError"):
+                return case.get("name") or "-", " ".join(line.strip() for line in said[:3])
+            if ending.tag in {"failure", "error"}:
+                complaint = f"not an assertion: {said[0]}"
+    return "", complaint
+
+
+def _copy(to: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.splitlines():
+        if not name.startswith("frontend/") and (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+
+
+def _show(verdict: Verdict) -> None:
+    state = "noticed" if verdict.row else "MISSED "
+    print(f"{state} {verdict.seconds:5.0f} s  {verdict.mutant.what}", flush=True)
+    print(f"        {verdict.row}: {verdict.complaint[:300]}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(min(1, main(sys.argv[1:])))
