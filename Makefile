@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test faults soak check lint fmt lock bench docs local dev types docs-check
+.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs local dev types docs-check
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -10,7 +10,7 @@ RUN := .venv/bin/
 BOOTSTRAP = $(if $(PYTHON),$(PYTHON) deploy/bootstrap.py,@echo "Jobstream needs Python 3.11 or newer: none of python3, python3.11 … python3.14 on PATH is. Install one, or name it: make up PYTHON=/path/to/python" >&2; exit 1;)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 local:
 	@$(BOOTSTRAP) local
@@ -43,6 +43,12 @@ SEED ?= 1
 faults: dev ## every fault of the matrix (FORM=short, SEED=7, ROW=F9; WRITE=1: its figures into docs/delivery.md)
 	$(RUN)python -m pytest tests/faults --form $(FORM) --seed $(SEED) $(if $(ROW),--row $(ROW)) $(ARGS)
 	$(if $(WRITE),$(RUN)python -m tests.faults.report)
+
+faults-mutants: dev ## safeties taken away in turn: do the fault rows notice? (ARGS='idempotency': one)
+	$(RUN)python -m tests.faults.mutants $(ARGS)
+
+model: dev ## the whole of the protocol's model, and its mutations (ARGS='brake': the scenarios of that name)
+	$(RUN)python -m tests.model $(ARGS)
 
 soak: dev ## the matrix three times, longer, with half an hour of mixed faults each
 	@for seed in $(SEED) $$(($(SEED) + 1)) $$(($(SEED) + 2)); do \
