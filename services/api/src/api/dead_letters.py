@@ -42,14 +42,14 @@ class DeadLetters:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
+    @property
+    def _letters(self) -> Any:
+        return self._mongo.collection(Collection.DEAD_LETTERS)
+
     async def one(self, letter_id: str) -> DeadLetterView | None:
         """Return one letter with its original bytes."""
         found = await self._letters.find_one({"_id": letter_id})
         return letter_view(found) if found else None
-
-    @property
-    def _letters(self) -> Any:
-        return self._mongo.collection(Collection.DEAD_LETTERS)
 
     async def page(self, filters: LetterFilters, *, limit: int, cursor: str | None) -> DeadLetterPage:
         """Return the newest letters that pass the filters, without originals that are long."""
