@@ -17,6 +17,7 @@ from service_chassis.publisher import MAX_REQUEST_BYTES, Outgoing, Publisher, Pu
 from service_chassis.raw_messages import Records
 from service_chassis.settings import KafkaSettings
 from service_chassis.subscription import Subscription
+from service_chassis.watchdog import Watchdog
 from tests.support.product import Servers
 from tests.support.waiting import until, until_true
 
@@ -126,6 +127,45 @@ async def test_a_message_after_a_quiet_time_does_not_wait_for_a_poll(
         await publisher.publish(topic, messages(b"%d" % n))
         await until_true(partial(has_read, reader, n), within=5, what="the message", every=0.002)
         assert loop.time() - sent < 0.5
+
+
+async def test_a_reader_that_hangs_in_its_library_is_made_anew_and_misses_nothing(
+    kafka: KafkaSettings, topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("wedged")
+    await publisher.publish(topic, messages(b"before"))
+    await until_true(partial(has_read, reader, 1), within=10, what="the first message")
+    consumer = reader.subscription.consumer
+    assert consumer is not None
+
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    consumer._fetcher.fetched_records = hang
+    now = 0.0
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+        dog = Watchdog(
+            reader.subscription,
+            offsets=offsets,
+            patience=kafka.stuck_after,
+            clock=lambda: now,
+            metrics=Metrics(),
+            end=lambda: pytest.fail("the process would have ended"),
+        )
+        # A poll that was under way when the fetcher was replaced may still bring something.
+        await publisher.publish(topic, messages(b"first"))
+        await asyncio.sleep(1.5)  # longer than that poll
+        await publisher.publish(topic, messages(*(b"%d" % n for n in range(20))))
+        await dog.look()
+        now += kafka.stuck_after.total_seconds() + 1
+        await dog.look()
+        await until_true(partial(has_read, reader, 22), within=30, what="what waited")
+        assert reader.subscription.check().ok
+        now += 1
+        await dog.look()
+        now += kafka.stuck_after.total_seconds() + 1
+        await dog.look()
+    assert len(set(reader.seen)) == 22
 
 
 async def test_bytes_of_any_kind_arrive_as_they_were_sent(

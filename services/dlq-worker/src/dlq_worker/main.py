@@ -1,5 +1,6 @@
 """Wires the dlq worker; nothing connects until it runs."""
 
+import time
 from typing import Final
 
 from dlq_worker.handlers import register_handlers
@@ -16,6 +17,7 @@ from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
 from service_chassis.server import Service, ops_server
 from service_chassis.subscription import Subscription
+from service_chassis.watchdog import Watchdog
 
 NAME: Final = "dlq-worker"
 
@@ -28,6 +30,13 @@ def create_app(settings: Settings) -> Service:
     offsets = KafkaOffsets(settings.kafka, client_id=NAME)
     dead_letters = Subscription(
         settings.kafka, topic=Topic.DEAD_LETTER, group=Group.DLQ_WORKER, client_id=NAME, metrics=metrics
+    )
+    watchdog = Watchdog(
+        dead_letters,
+        offsets=offsets,
+        patience=settings.kafka.stuck_after,
+        clock=time.monotonic,
+        metrics=metrics,
     )
     parking = Parking(
         store=MongoLetterStore(mongo),
@@ -45,6 +54,6 @@ def create_app(settings: Settings) -> Service:
     return Service(
         NAME,
         health=health,
-        parts=[ops, mongo, publisher, offsets, dead_letters],
+        parts=[ops, mongo, publisher, offsets, dead_letters, watchdog],
         grace=settings.shutdown_grace,
     )

@@ -35,6 +35,7 @@ from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
 from service_chassis.server import Part, Service, ops_server
 from service_chassis.subscription import Subscription
+from service_chassis.watchdog import Watchdog
 
 NAME = "job-worker"
 
@@ -96,6 +97,9 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         demand=claiming.wanted,
     )
     register_handlers(subscription, claiming)
+    watchdog = Watchdog(
+        subscription, offsets=offsets, patience=settings.kafka.stuck_after, clock=clock, metrics=metrics
+    )
     watching = Watching(
         execution=execution,
         lease=lease,
@@ -138,5 +142,5 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, resources]
-    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, subscription]
+    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=settings.shutdown_grace)

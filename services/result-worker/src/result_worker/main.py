@@ -1,5 +1,6 @@
 """Wires the result worker; nothing connects until it runs."""
 
+import time
 from typing import Final
 
 from job_contracts.indexes import INDEXES
@@ -12,9 +13,11 @@ from result_worker.store import MongoResultStore
 from service_chassis.health import Health
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
+from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
 from service_chassis.server import Service, ops_server
 from service_chassis.subscription import Subscription
+from service_chassis.watchdog import Watchdog
 
 NAME: Final = "result-worker"
 
@@ -24,8 +27,12 @@ def create_app(settings: Settings) -> Service:
     metrics = Metrics()
     mongo = Mongo(settings.mongo, indexes=INDEXES)
     publisher = Publisher(settings.kafka, client_id=NAME, metrics=metrics)
+    offsets = KafkaOffsets(settings.kafka, client_id=NAME)
     results = Subscription(
         settings.kafka, topic=Topic.RESULTS, group=Group.RESULT_WORKER, client_id=NAME, metrics=metrics
+    )
+    watchdog = Watchdog(
+        results, offsets=offsets, patience=settings.kafka.stuck_after, clock=time.monotonic, metrics=metrics
     )
     recording = Recording(
         store=MongoResultStore(mongo),
@@ -36,4 +43,9 @@ def create_app(settings: Settings) -> Service:
     register_handlers(results, recording)
     health = Health(required={"mongo": mongo.check, "kafka": publisher.check, "subscription": results.check})
     ops = ops_server(settings.ops, health=health, metrics=metrics)
-    return Service(NAME, health=health, parts=[ops, mongo, publisher, results], grace=settings.shutdown_grace)
+    return Service(
+        NAME,
+        health=health,
+        parts=[ops, mongo, publisher, offsets, results, watchdog],
+        grace=settings.shutdown_grace,
+    )

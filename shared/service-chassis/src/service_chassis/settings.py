@@ -63,6 +63,13 @@ class KafkaSettings(Section):
         timedelta,
         Field(description="After this a dead consumer's partitions move; below the 10 s worker lease"),
     ] = timedelta(seconds=6)
+    stuck_after: Annotated[
+        timedelta,
+        Field(
+            description="A reader that gets nothing for this long, though messages wait, is made anew; after as long "
+            "again the process ends"
+        ),
+    ] = timedelta(seconds=20)
     replication: Annotated[
         int, Field(ge=1, description="Copies of each partition; 1 suits one broker, production wants 3")
     ] = 1

@@ -59,6 +59,9 @@ class Subscription:
         max_records: int = 500,
         demand: Demand | None = None,
     ) -> None:
+        self.topic, self.group = topic, group or ""
+        self.activity = 0
+        """Grows with each batch that came or ended."""
         self._topic, self._group = topic, group
         self._metrics = metrics
         self._demand = demand
@@ -92,6 +95,7 @@ class Subscription:
             listener=_Rebalance(self) if group else None,
         )
         self._closing = False
+        self._connected = self._asking = False
         self._assigned = asyncio.Event()
         self._reason = "not connected yet"
         self._offsets: dict[TopicPartition, int] = {}
@@ -110,10 +114,13 @@ class Subscription:
         return handler
 
     async def __aenter__(self) -> "Subscription":
+        self._begin()
+        return self
+
+    def _begin(self) -> None:
         self._tasks = [asyncio.create_task(self._connect(), name=f"connect-{self._topic}")]
         if self._group:
             self._tasks.append(asyncio.create_task(self._commit_loop(), name=f"commit-{self._topic}"))
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop_taking()
@@ -121,11 +128,36 @@ class Subscription:
             task.cancel()
         if self._to_commit.is_set():
             await self._commit()
+        await self._leave()
+
+    async def _leave(self) -> None:
         try:
             async with asyncio.timeout(3):
                 await self._broker.stop()
         except (KafkaError, TimeoutError) as error:
             log.warning("kafka.consumer_not_stopped", extra={"reason": f"{type(error).__name__}: {error}"})
+
+    async def restart(self) -> None:
+        """Leave the group and join it anew: what was not committed is read again."""
+        for task in self._tasks:
+            task.cancel()
+        self._connected = False
+        self._assigned.clear()
+        self._offsets.clear()
+        self._to_commit.clear()
+        self._last = None
+        await self._leave()
+        self._begin()
+
+    @property
+    def waits_on_purpose(self) -> bool:
+        """Whether it takes nothing because nothing is wanted, a batch is under way, or it is not connected yet."""
+        return self._asking or bool(self._under_way) or self._closing or not self._connected
+
+    def say_stuck(self, reason: str) -> None:
+        """Let readiness say why it does not work."""
+        self._assigned.clear()
+        self._reason = reason
 
     async def stop_taking(self, within: timedelta = timedelta(seconds=5)) -> None:
         """Poll no more and let the batches under way end; the next owner reads the others again."""
@@ -160,6 +192,7 @@ class Subscription:
                     if self._group is None:
                         await self._start_at_the_end()
                 log.info("kafka.subscribed", extra={"topic": self._topic, "group": self._group})
+                self._connected = True
                 return
             except (KafkaError, OSError, TimeoutError) as error:
                 failures += 1
@@ -183,11 +216,15 @@ class Subscription:
         self.assigned(len(consumer.assignment()))
 
     async def _wanted(self) -> int:
+        self._asking = True
         if self._closing:
             await asyncio.Event().wait()
-        return await self._demand() if self._demand else self._max_records
+        wanted = await self._demand() if self._demand else self._max_records
+        self._asking = False
+        return wanted
 
     async def _take(self, handler: Handler, records: Records) -> None:
+        self.activity += 1
         self._metrics.consumed.labels(self._topic).inc(len(records))
         self._metrics.batch_size.labels(self._topic).observe(len(records))
         await self._slots.acquire()
@@ -202,6 +239,7 @@ class Subscription:
         try:
             await self._handle_until_done(handler, records)
         finally:
+            self.activity += 1
             self._slots.release()
         if self._group is None:
             return
