@@ -134,6 +134,10 @@ def test_whatever_fits_on_jobs_and_results_fits_on_dead_letter_in_base64() -> No
     assert max(sizes[Topic.JOBS], sizes[Topic.RESULTS]) * 4 / 3 + 10_000 < sizes[Topic.DEAD_LETTER]
 
 
+def test_no_message_is_dated_by_its_sender_whose_clock_may_be_wrong() -> None:
+    assert {spec.configs.get("message.timestamp.type") for spec in TOPICS} == {"LogAppendTime"}
+
+
 def test_an_origin_says_where_the_message_stood() -> None:
     origin = origin_of(Stood(b"", topic="jobs", partition=3, offset=812, timestamp=0))
     assert (origin.topic, origin.partition, origin.offset) == ("jobs", 3, 812)

@@ -46,7 +46,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     topic: Annotated[str, Meta(description="Name of the topic")]
     partition: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Number of the partition")]
     offset: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Place in the partition")]
-    timestamp: Annotated[datetime, Meta(tz=True, description="When it was sent, by the sender's clock")]
+    timestamp: Annotated[datetime, Meta(tz=True, description="When Kafka took it")]
 
 
 class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.requested.v1"):

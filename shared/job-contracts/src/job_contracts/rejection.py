@@ -29,7 +29,7 @@ class Received(Protocol):
 
 def origin_of(received: Received) -> Origin:
     """Return where the message stood."""
-    # The producer sets the timestamp: any number may stand there, and none may stop the reader.
+    # On a topic made by other hands the producer sets the timestamp: no number there may stop the reader.
     sent = _EPOCH + timedelta(milliseconds=min(max(received.timestamp, 0), _LAST_MS))
     return Origin(topic=received.topic, partition=received.partition, offset=received.offset, timestamp=sent)
 

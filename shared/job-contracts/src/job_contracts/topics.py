@@ -13,6 +13,9 @@ PARTITIONS: Final = 12
 
 _HOUR_MS: Final = 3_600_000
 
+_BY_KAFKA: Final = {"message.timestamp.type": "LogAppendTime"}
+"""Kafka dates the messages: it refuses those that a sender, its clock an hour ahead, has dated itself."""
+
 
 class Topic(StrEnum):
     """The only ways by which services talk to each other."""
@@ -48,16 +51,24 @@ class TopicSpec:
 
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
-    TopicSpec(Topic.JOBS, configs={"retention.ms": str(7 * 24 * _HOUR_MS)}),
+    TopicSpec(Topic.JOBS, configs={**_BY_KAFKA, "retention.ms": str(7 * 24 * _HOUR_MS)}),
     # Kafka's own 1 MiB holds the largest result, and whatever fits must fit `dead-letter` in base64 too.
-    TopicSpec(Topic.RESULTS, configs={"retention.ms": str(7 * 24 * _HOUR_MS)}),
+    TopicSpec(Topic.RESULTS, configs={**_BY_KAFKA, "retention.ms": str(7 * 24 * _HOUR_MS)}),
     TopicSpec(
         Topic.DEAD_LETTER,
-        configs={"retention.ms": str(30 * 24 * _HOUR_MS), "max.message.bytes": str(MAX_MESSAGE_BYTES)},
+        configs={
+            **_BY_KAFKA,
+            "retention.ms": str(30 * 24 * _HOUR_MS),
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        },
     ),
     TopicSpec(
         Topic.JOB_EVENTS,
-        configs={"retention.ms": str(_HOUR_MS), "max.message.bytes": str(MAX_MESSAGE_BYTES)},
+        configs={
+            **_BY_KAFKA,
+            "retention.ms": str(_HOUR_MS),
+            "max.message.bytes": str(MAX_MESSAGE_BYTES),
+        },
     ),
 )
 """What the set-up step creates. Brokers never create topics by themselves."""
