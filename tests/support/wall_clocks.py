@@ -1,0 +1,55 @@
+"""Wall clocks of single processes, moved while they run; made by a few lines of C, preloaded."""
+
+import asyncio
+import shutil
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from tests.support.checking.footprint import SERVICES
+from tests.support.product import Product
+
+COMPILER: Final = shutil.which("cc")
+"""Without one there is no moving of clocks."""
+
+_SOURCE: Final = Path(__file__).parent / "native" / "wall_clock.c"
+
+
+class WallClock:
+    """How far the clock of one process is moved."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.move(timedelta(0))
+
+    def move(self, by: timedelta) -> None:
+        """Let the process see a time so far from the true one, from now on."""
+        with self.file.open("r+b" if self.file.exists() else "wb") as file:
+            file.write(struct.pack("q", round(by.total_seconds())))
+
+
+@asynccontextmanager
+async def wall_clocks(product: Product, folder: Path) -> AsyncIterator[Mapping[str, WallClock]]:
+    """Run every service process on a clock of its own, by name; on the true one again afterwards."""
+    assert COMPILER
+    library = folder / "wall_clock.so"
+    command = [COMPILER, "-shared", "-fPIC", "-O2", "-o", str(library), str(_SOURCE)]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    services = [product.service(name) for kind in SERVICES for name in product.names(kind)]
+    clocks = {service.name: WallClock(folder / service.name) for service in services}
+    await asyncio.gather(*(service.stop() for service in services))
+    for service in services:
+        service.env |= {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clocks[service.name].file)}
+    try:
+        await asyncio.gather(*(service.start() for service in services))
+        yield clocks
+    finally:
+        await asyncio.gather(*(service.stop() for service in services))
+        for service in services:
+            for setting in ("LD_PRELOAD", "WALL_CLOCK"):
+                service.env.pop(setting, None)
+        await asyncio.gather(*(service.start() for service in services))
