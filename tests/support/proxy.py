@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Callable
 from enum import Enum
 from typing import Self
 
@@ -26,6 +27,7 @@ class Proxy:
         self.port = port or free_port()
         self.mood = Mood.OPEN
         self.accepted = 0
+        self._admits: Callable[[int], bool] = _everyone
         self._toxics = Toxics(random.Random(f"proxy {seed}"))
         self._resetting: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
@@ -61,6 +63,13 @@ class Proxy:
             self._server = None
         self.cut()
 
+    def admit(self, whom: Callable[[int], bool]) -> None:
+        """Serve these callers alone, known by their port; reset the connections of all others."""
+        self._admits = whom
+        for writer in list(self._open):
+            if (peer := writer.get_extra_info("peername")) and not whom(peer[1]):
+                reset(writer)
+
     def silence(self) -> None:
         """Keep every connection and pass nothing on, as a dead router does."""
         self.mood = Mood.SILENT
@@ -91,7 +100,7 @@ class Proxy:
 
     async def heal(self) -> None:
         """Pass everything on as it comes; what a silent time held back goes out."""
-        self.mood = Mood.OPEN
+        self.mood, self._admits = Mood.OPEN, _everyone
         self._stop_resetting()
         self._toxics.clear()
         if self._server is None:
@@ -118,6 +127,9 @@ class Proxy:
         self.accepted += 1
         self._open.add(writer)
         try:
+            if not self._admits(writer.get_extra_info("peername")[1]):
+                reset(writer)
+                return
             await self._toxics.flowing.wait()
             there, back = await asyncio.open_connection(LOOPBACK, self._target)
             self._open.add(back)
@@ -133,3 +145,7 @@ class Proxy:
         finally:
             self._open.discard(writer)
             writer.transport.abort()
+
+
+def _everyone(_: int) -> bool:
+    return True
