@@ -96,6 +96,11 @@ class Stage:
     def _trio(self) -> Product:
         return Product(self._home("trio"), replicas=Replicas(job_worker=2, mongod=3))
 
+    def _replicas(self) -> Product:
+        return Product(
+            self._home("replicas"), replicas=Replicas(api=2, job_worker=2, result_worker=2, dlq_worker=2)
+        )
+
     def _behind_proxies(self) -> Product:
         self._hops = hops = Hops().__enter__()
         product = Product(
@@ -117,6 +122,7 @@ _KINDS: Final[Mapping[str, Callable[[Stage], Product]]] = {
     "cluster": Stage._cluster,
     "trio": Stage._trio,
     "proxied": Stage._behind_proxies,
+    "replicas": Stage._replicas,
 }
 """Kinds of products by the fixture that asks for one."""
 
@@ -189,6 +195,13 @@ def proxied(stage: Stage) -> Iterator[Proxied]:
     yield stage.proxied
     stage.proxied.kafka.heal()
     stage.proxied.mongo.heal()
+    asyncio.run(product.heal())
+
+
+@pytest.fixture
+def replicas(stage: Stage) -> Iterator[Product]:
+    """Two of every service."""
+    yield (product := stage.product("replicas"))
     asyncio.run(product.heal())
 
 

@@ -28,7 +28,7 @@ class Post:
 
 
 class Api:
-    """A client of one or more api replicas, used in turn.
+    """A client of one or more api replicas, used in turn; as by a gateway, one that refuses connections is passed over.
 
     `history` holds every POST /jobs with its answer.
     """
@@ -46,11 +46,16 @@ class Api:
         await self._client.aclose()
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Ask the next replica."""
-        self._turn += 1
-        return await self._client.request(
-            method, f"{self._urls[self._turn % len(self._urls)]}{path}", **options
-        )
+        """Ask the next replica that takes connections."""
+        for left in range(len(self._urls), 0, -1):
+            self._turn += 1
+            url = self._urls[self._turn % len(self._urls)]
+            try:
+                return await self._client.request(method, f"{url}{path}", **options)
+            except httpx.ConnectError:
+                if left == 1:
+                    raise
+        raise AssertionError("it has no replica")
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         return await self.call("GET", path, **options)
