@@ -4,6 +4,7 @@ import time
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from job_contracts.lifecycle import FINAL, JobState, Role
 from tests.model import dispatchers, people, recorders, workers, world
@@ -60,10 +61,15 @@ class _Graph:
         self.states = [first]
         self._parents, self._labels = array("i", [-1]), [""]
         self._sources, self._targets = array("i"), array("i")
+        self._parts: list[dict[Any, Any]] = [{} for _ in first]
 
     def add(self, state: State, parent: int, label: str) -> int:
-        number = self.numbers.setdefault(state, len(self.states))
-        if number == len(self.states):
+        number = self.numbers.get(state)
+        if number is None:
+            number = len(self.states)
+            # Most states differ in a part or two: what is alike is kept once.
+            state = State._make(known.setdefault(p, p) for known, p in zip(self._parts, state, strict=True))
+            self.numbers[state] = number
             self.states.append(state)
             self._parents.append(parent)
             self._labels.append(label)
