@@ -126,7 +126,7 @@ async def test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt(
 ) -> None:
     for name in product.names("job-worker"):
         await product.stack.stop(name)
-        product.service(name).env["SHUTDOWN_GRACE"] = "PT11S"  # 3 s for jobs to finish
+        product.service(name).env["SHUTDOWN_GRACE"] = "PT13S"  # 3 s for jobs to finish
     try:
         await asyncio.gather(*(product.stack.start(name) for name in product.names("job-worker")))
         jobs = [await api.submit("sleep", {"seconds": 15}) for _ in range(8)]

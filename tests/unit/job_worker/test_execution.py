@@ -15,6 +15,7 @@ from job_contracts.messages import JobFailed, JobSucceeded
 from job_worker.execution import Execution
 from job_worker.slots import Slots
 from job_worker.tasks import RateLimited, Reject, Retry, Task, TaskContext, task
+from service_chassis.server import Grace
 from tests.unit.job_worker.fakes import JOB, FakeBrake, FakeMoving, FakeOutcomes, requested
 
 
@@ -38,7 +39,7 @@ class Rig:
             now=lambda: datetime.now(UTC),
             brake=self.brake,  # type: ignore[arg-type]
             retention=timedelta(days=7),
-            drain=timedelta(seconds=1),
+            grace=Grace(timedelta(seconds=11)),
         )
 
     async def run(self, **changes: Any) -> None:

@@ -36,7 +36,7 @@ from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
-from service_chassis.server import HttpServer, Part, Service, ops_server
+from service_chassis.server import Grace, HttpServer, Part, Service, ops_server
 from service_chassis.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -133,8 +133,8 @@ def create_app(settings: Settings) -> Service:
         "api.open",
         extra={"why": "no API keys: whoever reaches the port may do everything", "host": settings.http.host},
     )
-    # Ended from the last to the first: streams say good-bye before the server closes, and what
-    # the last answers announced is published before Kafka and MongoDB are left.
+    # Ended from the last to the first: no new callers, then streams say good-bye, then the server
+    # closes, and what the last answers announced is published before Kafka and MongoDB are left.
     parts: list[Part] = [
         ops,
         mongo,
@@ -147,5 +147,6 @@ def create_app(settings: Settings) -> Service:
         reconciling,
         server,
         streams,
+        server.going_unnoticed(settings.http.linger),
     ]
-    return Service("api", health=health, parts=parts, grace=settings.shutdown_grace)
+    return Service("api", health=health, parts=parts, grace=Grace(settings.shutdown_grace))

@@ -29,6 +29,12 @@ class HttpSettings(Section):
         timedelta,
         Field(description="A call about many jobs says after this how far it came; clients give up at 30 s"),
     ] = timedelta(seconds=10)
+    linger: Annotated[
+        timedelta,
+        Field(
+            description="On SIGTERM it goes on for so long: gateways see `/readyz` fail, and are not refused yet"
+        ),
+    ] = timedelta(seconds=1)
 
 
 class StreamSettings(Section):

@@ -163,8 +163,7 @@ class Streams:
 
     async def _said_bye(self, stream: Stream, send: Send) -> bool:
         if stream.bye:
-            retry = random.randint(500, 5_000)
-            await _write(stream, send, frame("bye", b'{"retry":%d}' % retry))
+            await _write(stream, send, _bye())
             return True
         if stream.wants_beat:
             stream.wants_beat = False
@@ -179,8 +178,8 @@ class Streams:
         """Open the response, look after it, and close it whatever happens; None if there is no room."""
         address = _address_of(scope)
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        if self._is_full(address) or self._closing:
-            await send({"type": "http.response.body", "body": _BUSY})
+        if self._closing or self._is_full(address):
+            await send({"type": "http.response.body", "body": _bye() if self._closing else _BUSY})
             yield None
             return
         now = time.monotonic()
@@ -259,6 +258,10 @@ def _bound_buffers(transport: Any) -> None:
     # The kernel would take megabytes for a reader that stands still.
     if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+
+def _bye() -> bytes:
+    return frame("bye", b'{"retry":%d}' % random.randint(500, 5_000))
 
 
 def _reset(reason: str) -> bytes:

@@ -15,7 +15,7 @@ from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
-from service_chassis.server import Service, ops_server
+from service_chassis.server import Grace, Service, ops_server
 from service_chassis.subscription import Subscription
 from service_chassis.watchdog import Watchdog
 
@@ -55,5 +55,5 @@ def create_app(settings: Settings) -> Service:
         NAME,
         health=health,
         parts=[ops, mongo, publisher, offsets, dead_letters, watchdog],
-        grace=settings.shutdown_grace,
+        grace=Grace(settings.shutdown_grace),
     )

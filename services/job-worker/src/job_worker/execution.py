@@ -17,17 +17,22 @@ from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSuccee
 from job_contracts.record import RESULT_LIMIT, give_back, postpone, retry, stop
 from job_worker.brake import Brake
 from job_worker.moving import Moving
-from job_worker.outcomes import Outcomes
+from job_worker.outcomes import Outcome, Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
 from job_worker.slots import Slots
 from job_worker.tasks import Reject, Task, TaskContext
 from job_worker.tasks.errors import TaskError
 from service_chassis import failpoints
+from service_chassis.server import Grace
 
 log = logging.getLogger(__name__)
 
 
 _HELD = timedelta(seconds=1)
+
+_TO_GIVE_BACK = timedelta(seconds=3)
+_TO_LEAVE = timedelta(seconds=10)
+"""What the end takes after the drain at most: jobs are given back, the lease, Kafka and MongoDB are left."""
 
 
 class JobsOwnFault(Reject):
@@ -54,6 +59,7 @@ class Running:
     started: float
     attempt: asyncio.Task[None] | None = None
     run: asyncio.Future[Any] | None = None
+    sending: asyncio.Future[None] | None = None
     cancel: bool = False
     drop: bool = False
     announced: bool = False
@@ -85,12 +91,12 @@ class Execution:
         now: Callable[[], datetime],
         brake: Brake,
         retention: timedelta,
-        drain: timedelta,
+        grace: Grace,
     ) -> None:
         self._tasks, self._resources = tasks, resources
         self._slots, self._outcomes, self._moving = slots, outcomes, moving
         self._clock, self._now, self._brake = clock, now, brake
-        self._retention, self._drain = retention, drain
+        self._retention, self._grace = retention, grace
         self._running: dict[str, Running] = {}
         # A plain function that outlives its timeout keeps its slot, so there are as many threads as slots.
         self._threads = ThreadPoolExecutor(max_workers=slots.total, thread_name_prefix="task")
@@ -99,15 +105,20 @@ class Execution:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let jobs finish within the drain time and give the others back."""
+        """Let jobs finish while there is time, and give the others back."""
         attempts = [r.attempt for r in self._running.values() if r.attempt]
         if attempts:
             log.info("execution.draining", extra={"jobs": len(attempts)})
-            await asyncio.wait(attempts, timeout=self._drain.total_seconds())
+            await asyncio.wait(attempts, timeout=self._grace.left(but=_TO_LEAVE))
         leftover = list(self._running.values())
         self.drop(lambda _: True)
+        for job in leftover:
+            # Kafka is away. Should it have the outcome all the same, its version matches nothing any more.
+            if job.sending is not None:
+                job.sending.cancel()
         if leftover:
-            await asyncio.wait([r.attempt for r in leftover if r.attempt], timeout=5)
+            giving_back = [r.attempt for r in leftover if r.attempt]
+            await asyncio.wait(giving_back, timeout=_TO_GIVE_BACK.total_seconds())
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
@@ -218,15 +229,13 @@ class Execution:
             self._brake.succeeded(request.task, probe=request.probe)
             if failpoints.ON:
                 failpoints.hit("after_effect")
-            await self._outcomes.publish(end)
+            await self._send(job, end)
             if failpoints.ON:
                 failpoints.hit("after_results")
             return
         ended_for_cancel = stop(request.job_id, job.version, retention=self._retention)
         if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
-            await self._moving.make(
-                request.job_id, job.version, give_back(request.job_id, job.version), ended_for_cancel
-            )
+            await self._give_back(job)
             return
         if job.cancel:
             await self._moving.make(request.job_id, job.version, ended_for_cancel)
@@ -253,13 +262,28 @@ class Execution:
         ended_for_cancel = stop(request.job_id, version, retention=self._retention)
         match verdict:
             case GiveUp(kind=kind, error=error):
-                await self._outcomes.publish(_letter(job, kind, error))
+                await self._send(job, _letter(job, kind, error))
             case TryAgain(wait=wait, error=error, outcome=outcome):
                 move = retry(request.job_id, version, wait=wait, error=error, outcome=outcome)
                 await self._moving.make(request.job_id, version, move, ended_for_cancel)
             case Postpone(wait=wait):
                 move = postpone(request.job_id, version, wait=wait)
                 await self._moving.make(request.job_id, version, move, ended_for_cancel)
+
+
+    async def _send(self, job: Running, outcome: Outcome) -> None:
+        job.sending = asyncio.ensure_future(self._outcomes.publish(outcome))
+        await asyncio.wait([job.sending])
+        if job.sending.cancelled():
+            await self._give_back(job)
+        else:
+            job.sending.result()
+
+    async def _give_back(self, job: Running) -> None:
+        job_id, version = job.request.job_id, job.version
+        await self._moving.make(
+            job_id, version, give_back(job_id, version), stop(job_id, version, retention=self._retention)
+        )
 
 
 class AttemptTimedOut(Exception):  # noqa: N818  it is shown to the job's owner

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 
 from job_contracts.indexes import INDEXES
 from job_contracts.topics import Group, Topic
@@ -33,7 +32,7 @@ from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
-from service_chassis.server import Part, Service, ops_server
+from service_chassis.server import Grace, Part, Service, ops_server
 from service_chassis.subscription import Subscription
 from service_chassis.watchdog import Watchdog
 
@@ -64,7 +63,7 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         now=mongo.now,
         brake=brake,
         retention=settings.retention.cancelled,
-        drain=settings.shutdown_grace - timedelta(seconds=8),
+        grace=(grace := Grace(settings.shutdown_grace)),
     )
     lease = Lease(
         settings.mongo,
@@ -143,4 +142,4 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, resources]
     parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, subscription, watchdog]
-    return Service(NAME, health=health, parts=parts, grace=settings.shutdown_grace)
+    return Service(NAME, health=health, parts=parts, grace=grace)

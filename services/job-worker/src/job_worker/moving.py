@@ -53,7 +53,9 @@ class Moving:
         pause: Callable[[float], Awaitable[None]],
     ) -> None:
         self._store, self._publisher, self._pause = store, publisher, pause
-        self._group: Grouped[_Wanted, bool] = Grouped(self._make)
+        self._moves: Grouped[_Wanted, Record | None] = Grouped(self._make)
+        # Apart from the moves: those do not wait for a Kafka that is away.
+        self._announcements: Grouped[Record, None] = Grouped(self._announce)
         self._notes: Grouped[GuardedMove, None] = Grouped(self._note)
 
     async def make(self, job_id: str, version: int, *moves: GuardedMove) -> bool:
@@ -63,7 +65,11 @@ class Moving:
         changed and the later ones match nothing. An outage is waited out; trying again is
         safe because a move that was made matches nothing.
         """
-        return await self._group.submit(_Wanted(job_id, version, moves))
+        moved = await self._moves.submit(_Wanted(job_id, version, moves))
+        if moved is None:
+            return False
+        await self._announcements.submit(moved)
+        return True
 
     async def note(self, update: GuardedMove) -> None:
         """Apply an update that is no move, with all that come meanwhile, until MongoDB has answered."""
@@ -73,12 +79,15 @@ class Moving:
         await self.until_answered(self._store.apply, group)
         return [None] * len(group)
 
-    async def _make(self, group: Sequence[_Wanted]) -> Sequence[bool]:
+    async def _make(self, group: Sequence[_Wanted]) -> Sequence[Record | None]:
         wanted = {w.job_id: w for w in group}
         stored = await self.until_answered(self._apply_and_read, list(wanted.values()))
         moved = {i: r for i, r in stored.items() if r["version"] == wanted[i].version + 1}
-        await self.announce(list(moved.values()))
-        return [w.job_id in moved for w in group]
+        return [moved.get(w.job_id) for w in group]
+
+    async def _announce(self, group: Sequence[Record]) -> Sequence[None]:
+        await self.announce(group)
+        return [None] * len(group)
 
     async def _apply_and_read(self, group: Sequence[_Wanted]) -> dict[str, Record]:
         await self._store.apply([move for w in group for move in w.moves])

@@ -96,11 +96,9 @@ class KafkaOffsets:
     async def _drop(self) -> None:
         admin, self._admin = self._admin, None
         consumer, self._consumer = self._consumer, None
-        for closing in (admin and admin.close(), consumer and consumer.stop()):
-            if closing is None:
-                continue
-            try:
-                async with asyncio.timeout(2):
-                    await closing
-            except (KafkaError, OSError, TimeoutError):
-                continue  # It was broken before; that is why it is dropped.
+        closing = [client() for client in (admin and admin.close, consumer and consumer.stop) if client]
+        try:
+            async with asyncio.timeout(2):
+                await asyncio.gather(*closing)
+        except (KafkaError, OSError, TimeoutError):
+            return  # It was broken before; that is why it is dropped.

@@ -5,9 +5,11 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -37,9 +39,10 @@ class HttpServer:
         self, app: AsgiApp, *, host: str, port: int, name: str, drain: timedelta = timedelta(seconds=2)
     ) -> None:
         self._host, self._port, self._name, self._drain = host, port, name, drain
+        self._leaving = asyncio.Event()
         config = uvicorn.Config(
             app,
-            http=_Connection,
+            http=partial(_Connection, leaving=self._leaving),  # type: ignore[arg-type]
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -68,6 +71,20 @@ class HttpServer:
         if self._task:
             await self._task
 
+    @asynccontextmanager
+    async def going_unnoticed(self, linger: timedelta) -> AsyncIterator[None]:
+        """Before anything else ends, let those that call find other replicas: a part of its own.
+
+        For a while the server goes on as before, but each answer ends its connection; then it
+        takes no new ones. A caller who tries is refused at once and may ask elsewhere without
+        fear that something has happened twice.
+        """
+        yield
+        self._leaving.set()
+        await asyncio.sleep(linger.total_seconds())
+        for listener in self._server.servers:
+            listener.close()
+
 
 class _Connection(HttpToolsProtocol):
     """A connection whose transport the app can reach, and which says in JSON what it cannot read.
@@ -75,6 +92,16 @@ class _Connection(HttpToolsProtocol):
     The transport stands in `scope["extensions"]["transport"]`: without it a reader that takes
     nothing cannot be cut off, as a close waits for it to take what is buffered.
     """
+
+    def __init__(self, *args: Any, leaving: asyncio.Event, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._leaving = leaving
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        super().on_headers_complete()
+        if self._leaving.is_set():
+            self.cycle.keep_alive = False
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -139,13 +166,30 @@ async def _answer(send: Send, status: int, body: bytes, content_type: str = "app
 Part = AbstractAsyncContextManager[Any]
 
 
+class Grace:
+    """The time a service has from the first SIGTERM to its end, shared by its parts."""
+
+    def __init__(self, whole: timedelta) -> None:
+        self._whole = whole.total_seconds()
+        self._end: float | None = None
+
+    def begin(self) -> None:
+        """The time runs from now on."""
+        self._end = time.monotonic() + self._whole
+
+    def left(self, *, but: timedelta = timedelta(0)) -> float:
+        """Return the seconds that are left, without those that others shall have."""
+        left = self._whole if self._end is None else self._end - time.monotonic()
+        return max(0.0, left - but.total_seconds())
+
+
 class Service:
     """Parts that live together: started in order, ended in the opposite one.
 
     The first SIGTERM or SIGINT ends it cleanly, with exit code 0; the second at once.
     """
 
-    def __init__(self, name: str, *, health: Health, parts: Sequence[Part], grace: timedelta) -> None:
+    def __init__(self, name: str, *, health: Health, parts: Sequence[Part], grace: Grace) -> None:
         self._name = name
         self._health = health
         self._parts = parts
@@ -170,9 +214,10 @@ class Service:
             log.info("service.started", extra={"pid": os.getpid()})
             await self._stop.wait()
             log.info("service.stopping")
-            loop.call_later(self._grace.total_seconds(), self._overdue)
+            self._grace.begin()
+            loop.call_later(self._grace.left(), self._overdue)
         log.info("service.stopped")
 
     def _overdue(self) -> None:
-        log.error("service.overdue", extra={"grace": self._grace.total_seconds()})
+        log.error("service.overdue")
         os._exit(1)

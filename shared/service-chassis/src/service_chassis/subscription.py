@@ -126,13 +126,14 @@ class Subscription:
         await self.stop_taking()
         for task in self._tasks:
             task.cancel()
-        if self._to_commit.is_set():
-            await self._commit()
-        await self._leave()
+        await self._leave(commit=self._to_commit.is_set())
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, commit: bool = False) -> None:
+        # Both would wait for a dead broker.
         try:
             async with asyncio.timeout(3):
+                if commit:
+                    await self._commit()
                 await self._broker.stop()
         except (KafkaError, TimeoutError) as error:
             log.warning("kafka.consumer_not_stopped", extra={"reason": f"{type(error).__name__}: {error}"})
