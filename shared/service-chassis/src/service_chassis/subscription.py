@@ -69,7 +69,7 @@ class Subscription:
         self._slots = asyncio.Semaphore(depth)
         self._depth = depth
         self._broker = KafkaBroker(
-            settings.bootstrap_servers,
+            settings.bootstrap_servers.split(","),  # FastStream takes a string for one address
             client_id=client_id,
             consumer_only=True,
             allow_auto_create_topics=False,
