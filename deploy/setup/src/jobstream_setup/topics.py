@@ -72,13 +72,23 @@ async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
+_THREE: Final = 3
+_SAFE: Final = {"min.insync.replicas": "2"}
+"""With three replicas an acknowledged message stands on two of them, and one may be away."""
+
+
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec], *, replication: int) -> None:
     there = set(await admin.list_topics())
     missing = [spec for spec in specs if spec.name not in there]
     if not missing:
         return
     topics = [
-        NewTopic(str(spec.name), spec.partitions, replication, topic_configs=dict(spec.configs))
+        NewTopic(
+            str(spec.name),
+            spec.partitions,
+            replication,
+            topic_configs={**spec.configs, **(_SAFE if replication >= _THREE else {})},
+        )
         for spec in missing
     ]
     answer = await admin.create_topics(topics)
