@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from job_worker.tasks import RateLimited, Reject, Retry, TaskError
+from job_worker.tasks import JobsOwnFault, RateLimited, Retry, TaskError
+from job_worker.tasks.image_search.unsplash import UnsplashKeyRefused
 from tests.integration.image_search.conftest import OpenSearch, Searcher
 from tests.support import unsplash as play
 from tests.support.unsplash import KEY, Answer, Unsplash
@@ -67,9 +68,11 @@ async def test_no_hit_is_success_with_an_empty_list(search: Searcher, unsplash: 
     assert (await search(query="qwertyuiop")).images == []
 
 
-REJECTED = {
+KEY_REFUSED = {
     "a key it does not know": play.unauthorized(),
     "403 without a word of quota": play.quota_used_up(said=False, counted=False),
+}
+REJECTED = {
     "400": play.status(400, "query is missing"),
     "404": play.status(404, "Couldn't find Photo"),
 }
@@ -100,7 +103,8 @@ LIMITED = {
 @pytest.mark.parametrize(
     ("answer", "verdict"),
     [
-        *((pytest.param(answer, Reject, id=name)) for name, answer in REJECTED.items()),
+        *((pytest.param(answer, UnsplashKeyRefused, id=name)) for name, answer in KEY_REFUSED.items()),
+        *((pytest.param(answer, JobsOwnFault, id=name)) for name, answer in REJECTED.items()),
         *((pytest.param(answer, Retry, id=name)) for name, answer in RETRIED.items()),
         *((pytest.param(answer, RateLimited, id=name)) for name, answer in LIMITED.items()),
     ],

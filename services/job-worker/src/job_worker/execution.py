@@ -20,7 +20,7 @@ from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
 from job_worker.slots import Slots
-from job_worker.tasks import Reject, Task, TaskContext
+from job_worker.tasks import JobsOwnFault, Task, TaskContext
 from job_worker.tasks.errors import TaskError
 from service_chassis import failpoints
 from service_chassis.server import Grace
@@ -33,10 +33,6 @@ _HELD = timedelta(seconds=1)
 _TO_GIVE_BACK = timedelta(seconds=3)
 _TO_LEAVE = timedelta(seconds=10)
 """What the end takes after the drain at most: jobs are given back, the lease, Kafka and MongoDB are left."""
-
-
-class JobsOwnFault(Reject):
-    """Only this job can cause it: it says nothing about its task."""
 
 
 class ResultTooLarge(JobsOwnFault):
@@ -269,7 +265,6 @@ class Execution:
             case Postpone(wait=wait):
                 move = postpone(request.job_id, version, wait=wait)
                 await self._moving.make(request.job_id, version, move, ended_for_cancel)
-
 
     async def _send(self, job: Running, outcome: Outcome) -> None:
         job.sending = asyncio.ensure_future(self._outcomes.publish(outcome))

@@ -2,6 +2,16 @@
 
 from job_worker.tasks.context import TaskContext, TaskEnvironment
 from job_worker.tasks.definition import Task, task
-from job_worker.tasks.errors import RateLimited, Reject, Retry, TaskError
+from job_worker.tasks.errors import JobsOwnFault, RateLimited, Reject, Retry, TaskError
 
-__all__ = ["RateLimited", "Reject", "Retry", "Task", "TaskContext", "TaskEnvironment", "TaskError", "task"]
+__all__ = [
+    "JobsOwnFault",
+    "RateLimited",
+    "Reject",
+    "Retry",
+    "Task",
+    "TaskContext",
+    "TaskEnvironment",
+    "TaskError",
+    "task",
+]

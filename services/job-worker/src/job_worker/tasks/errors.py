@@ -2,6 +2,7 @@
 
 * TaskError
   x Reject        the answer is no: the job fails now
+    x JobsOwnFault  because of this job alone: it says nothing about the task
   x Retry         may pass: wait, then try again
   x RateLimited   nobody's fault: wait that long, burn no attempt
 
@@ -17,6 +18,10 @@ class TaskError(Exception):
 
 class Reject(TaskError):  # noqa: N818  it reads as the instruction it is
     """The answer is no, and another attempt would be refused as well."""
+
+
+class JobsOwnFault(Reject):
+    """The answer is no because of what this job asks for; the poison brake does not count it."""
 
 
 class Retry(TaskError):  # noqa: N818  it reads as the instruction it is

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from job_worker.tasks.errors import RateLimited, Reject, Retry
+from job_worker.tasks.errors import JobsOwnFault, RateLimited, Reject, Retry
 from job_worker.tasks.image_search.answers import pictures
 from job_worker.tasks.image_search.bounded import ACCEPT_ENCODING, UnreadableAnswerError, read_bounded
 from job_worker.tasks.image_search.patience import retry_after, until_next_hour
@@ -31,6 +31,10 @@ def unsplash_client(settings: UnsplashSettings) -> httpx.AsyncClient:
         # A proxy of the environment is for the way out; a stand-in on this machine is not reached through it.
         trust_env=not is_loopback(settings.base_url),
     )
+
+
+class UnsplashKeyRefused(Reject):
+    """The same for every search with this key: what the poison brake is there for."""
 
 
 class UnsplashProvider:
@@ -114,9 +118,11 @@ class UnsplashProvider:
                 "Unsplash's quota is used up", until=wait or until_next_hour(self._now(), self._random)
             )
         if status == 401:
-            raise Reject("Unsplash does not know our access key (401)")
+            raise UnsplashKeyRefused("Unsplash does not know our access key (401)")
+        if status == 403:
+            raise UnsplashKeyRefused("Unsplash does not let our access key search (403)")
         if 400 <= status < 500:
-            raise Reject(f"Unsplash refused the search ({status})")
+            raise JobsOwnFault(f"Unsplash refused the search ({status})")
         if status != 200:
             raise Retry(f"Unsplash answered {status}", after=wait)
 
