@@ -93,6 +93,8 @@ def table(all_proofs: Iterable[Proof], results: Iterable[Result]) -> Iterator[st
     for row, fault in FAULTS.items():
         if row in NOT_PLAYED:
             yield f"| {row} | {fault} | not played: {NOT_PLAYED[row]} | | | |"
+        elif not by_row[row]:
+            yield f"| {row} | {fault} | no test yet | | | |"
         for place, proof in enumerate(by_row[row]):
             taken = measured[row, proof.promise, proof.test]
             figures = (_recovery(taken), _twice(taken)) if taken else ("not in this run", "")
