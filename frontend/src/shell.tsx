@@ -4,6 +4,7 @@ import { useState } from "react";
 import { ConnectionBadge, ConnectionBanner } from "./connection-state";
 import { KeyboardHelp } from "./keyboard-help";
 import { useKeys } from "./keys";
+import { PausedTasks } from "./paused-tasks";
 import { type Theme, useTheme } from "./theme";
 import { Button, DropMenu, IconButton, MenuItem } from "./ui/controls";
 import { Icon, type IconName } from "./ui/icons";
@@ -62,6 +63,7 @@ export function Shell() {
           </header>
           <main id="content" className="main" tabIndex={-1}>
             <ConnectionBanner />
+            <PausedTasks />
             <Outlet />
           </main>
         </div>

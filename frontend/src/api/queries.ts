@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { comparePositions } from "../live";
 import { ApiError, call } from "./client";
-import type { Attempt, DeadLetterPage, Job, JobPage, JobState, Json, Stats, Submission, Task } from "./types";
+import type { Attempt, DeadLetterPage, Job, JobPage, JobState, Json, LogLine, Stats, Submission, Task } from "./types";
 
 /** What the API itself can filter a list of jobs by. */
 export interface JobFilter {
@@ -61,6 +61,15 @@ export const attemptsQuery = (id: string, version: number) =>
     placeholderData: (previous) => previous,
   });
 
+/** A running task may tell more at any time; each move may have ended the telling. */
+export const logsQuery = (id: string, version: number, running: boolean) =>
+  queryOptions({
+    queryKey: ["logs", id, version],
+    queryFn: ({ signal }) => call<LogLine[]>(`/jobs/${encodeURIComponent(id)}/logs`, { signal }),
+    placeholderData: (previous) => previous,
+    refetchInterval: running && 2_000,
+  });
+
 /** Asked only for a result that was too large for the view. */
 export const resultQuery = (id: string, version: number) =>
   queryOptions({
@@ -101,6 +110,8 @@ export function submitJob(submission: Submission, idempotencyKey: string): Promi
 export const cancelJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 export const redriveJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(id)}/redrive`, { method: "POST" });
 export const deleteJob = (id: string) => call<void>(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+export const resumeTask = (name: string) => call<Task>(`/tasks/${encodeURIComponent(name)}/resume`, { method: "POST" });
 
 /** A refusal is an answer; only silence and an overloaded server are worth another try. */
 export function worthRetrying(failures: number, error: unknown): boolean {

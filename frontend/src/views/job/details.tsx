@@ -54,6 +54,26 @@ export function Details({ job }: { job: Job }) {
             {job.attempt} of at most {job.max_attempts}
           </dd>
         </div>
+        {job.priority === "low" && (
+          <div>
+            <dt>Priority</dt>
+            <dd>low</dd>
+          </div>
+        )}
+        {job.expire_by && !isFinal(job.state) && (
+          <div>
+            <dt>Expires</dt>
+            <dd title={formatExact(job.expire_by)}>
+              <Countdown until={Date.parse(job.expire_by)} />, if nobody has started it
+            </dd>
+          </div>
+        )}
+        {job.unique_key !== null && (
+          <div>
+            <dt>Unique key</dt>
+            <dd className="mono">{job.unique_key}</dd>
+          </div>
+        )}
         {job.redrives > 0 && (
           <div>
             <dt>Redriven</dt>

@@ -79,6 +79,38 @@ test("a failure is told in plain words with what to do, and is redriven by one k
   expect(page.calls).toContain(`POST /jobs/${job.id}/redrive`);
 });
 
+test("what the task has told stands there while it runs, and why it waits when it does not", async () => {
+  const lines = [{ at: "2026-11-24T10:00:01.000Z", attempt: 1, level: "info", message: "slept 1 of 3 s" }];
+  const job = aJob(1, { version: 2, state: "running", attempt: 1, priority: "low", unique_key: "nightly" });
+  page = await renderPage(path, api(job, { [`GET /jobs/${job.id}/logs`]: { body: lines } }));
+  expect(await screen.findByText("slept 1 of 3 s")).toBeTruthy();
+  expect(screen.getByText("nightly")).toBeTruthy();
+  await waitFor(() => expect(page.world.source.url).toBe(`/jobs/${job.id}/events`));
+  await page.told(() => page.world.source.opens());
+  await page.told(() => page.world.source.sends("job", aJob(1, { version: 3, state: "waiting", reason: "paused" })));
+  expect((await screen.findAllByText("Task is paused")).length).toBeGreaterThan(0);
+});
+
+test("a task that is paused says why on every view, and is resumed there", async () => {
+  const pause = { at: "2026-11-24T09:59:00.000Z", by: "brake", reason: "20 of the last 20 attempts ended in Refused" };
+  let paused = true;
+  const task = () => ({ name: "image.search", description: null, payload_schema: {}, options: {}, paused, pause });
+  page = await renderPage(
+    path,
+    api(aJob(1), {
+      "GET /tasks": () => ({ body: { tasks: [task()], next_cursor: null } }),
+      "POST /tasks/image.search/resume": () => {
+        paused = false;
+        return { body: task() };
+      },
+    }),
+  );
+  expect(await screen.findByText(/ended in Refused/)).toBeTruthy();
+  await userEvent.click(screen.getByRole("button", { name: "Resume" }));
+  expect(await screen.findByText("image.search goes on.")).toBeTruthy();
+  await waitFor(() => expect(screen.queryByTestId("paused-task")).toBeNull());
+});
+
 test("cancel asks first, and a refusal is told", async () => {
   const problem = { type: "/problems/job-already-final", title: "Final", status: 409, detail: "It had already ended." };
   page = await renderPage(path, api(aJob(1), { [`POST /jobs/${aJob(1).id}/cancel`]: { status: 409, body: problem } }));

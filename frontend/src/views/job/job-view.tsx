@@ -12,6 +12,7 @@ import { JsonTree } from "../../ui/json-tree";
 import { Details } from "./details";
 import { EventList } from "./event-list";
 import { JobHeader } from "./job-header";
+import { Logs } from "./logs";
 import { Result } from "./result";
 import { Timeline } from "./timeline";
 import { Trouble } from "./trouble";
@@ -81,6 +82,7 @@ function Loaded({ job }: { job: Job }) {
           {job.state === "failed" && job.error && <Trouble job={job} error={job.error} />}
           <Timeline job={job} attempts={attempts} />
           <Result job={job} />
+          <Logs job={job} />
         </div>
         <div className="job-aside">
           <Details job={job} />

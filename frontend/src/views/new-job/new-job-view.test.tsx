@@ -54,6 +54,26 @@ test("a job is submitted once, with a key of its own, and its page is shown", as
   ]);
 });
 
+test("priority, expiry and a unique key are options of any job", async () => {
+  const posted: unknown[] = [];
+  page = await renderPage("/ui/new", {
+    ...TASKS,
+    "POST /jobs": ({ body }) => {
+      posted.push(body);
+      return { status: 202, body: aJob(1) };
+    },
+    [`GET /jobs/${aJob(1).id}`]: { body: aJob(1) },
+  });
+  await userEvent.type(await screen.findByLabelText("Query"), "sea");
+  await userEvent.click(screen.getByText("Options"));
+  await userEvent.selectOptions(screen.getByLabelText("Priority"), "low");
+  await userEvent.type(screen.getByLabelText("Expires in, seconds"), "60");
+  await userEvent.type(screen.getByLabelText("Unique key"), "nightly");
+  await submit();
+  const options = { priority: "low", expires_in: 60, unique_key: "nightly" };
+  await waitFor(() => expect(posted).toEqual([{ task: "image.search", payload: { query: "sea" }, ...options }]));
+});
+
 test("after a lost answer the same submission is sent with the same key", async () => {
   const keys: (string | null)[] = [];
   page = await renderPage("/ui/new", {
@@ -88,7 +108,7 @@ test("what the API refuses is said at the field it names", async () => {
   const errors = [
     { pointer: "/payload/query", detail: "must not be blank" },
     { pointer: "/tags/0", detail: "too long" },
-    { pointer: "/priority", detail: "unknown" },
+    { pointer: "/deadline", detail: "unknown" },
   ];
   const problem = { type: "/problems/invalid", title: "Invalid", status: 422, detail: "3 fields are wrong", errors };
   page = await renderPage("/ui/new", { ...TASKS, "POST /jobs": { status: 422, body: problem } });
@@ -96,7 +116,7 @@ test("what the API refuses is said at the field it names", async () => {
   await submit();
   expect(await screen.findByText("must not be blank")).toBeTruthy();
   expect(screen.getByText("too long")).toBeTruthy();
-  expect(screen.getByRole("alert").textContent).toContain("/priority: unknown");
+  expect(screen.getByRole("alert").textContent).toContain("/deadline: unknown");
 });
 
 test("another task brings another form and another address", async () => {

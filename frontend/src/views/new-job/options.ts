@@ -25,6 +25,25 @@ export const OPTION_FIELDS: Field[] = fieldsOf({
       minimum: 0.1,
       maximum: 86_400,
     },
+    priority: {
+      type: "string",
+      enum: ["normal", "low"],
+      title: "Priority",
+      description: "Low: it starts when no other job waits.",
+    },
+    expires_in: {
+      type: "number",
+      title: "Expires in, seconds",
+      description: "If nobody has started it by then, it fails instead of being late.",
+      minimum: 0,
+      maximum: 366 * 86_400,
+    },
+    unique_key: {
+      type: "string",
+      title: "Unique key",
+      description: "While a job with this key is live, it is the answer, and no other is made.",
+      maxLength: 200,
+    },
     tags: {
       type: "array",
       items: { type: "string" },

@@ -87,7 +87,7 @@ export function SubmissionForm({ task, model }: { task: Task; model: Job | undef
         <details className="options" open={hasOptionErrors || undefined}>
           <summary>
             Options
-            <span className="faint">delay, attempts, timeout, tags</span>
+            <span className="faint">delay, attempts, timeout, priority, expiry, unique key, tags</span>
           </summary>
           <div className="options-grid">
             {OPTION_FIELDS.map((field) => (

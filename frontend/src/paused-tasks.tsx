@@ -1,0 +1,46 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { explain } from "./api/client";
+import { resumeTask, statsQuery, tasksQuery } from "./api/queries";
+import type { Task } from "./api/types";
+import { Button } from "./ui/controls";
+import { Icon } from "./ui/icons";
+import { useNotify } from "./ui/notices";
+import { Age } from "./ui/times";
+
+/** Tasks whose jobs wait on purpose, above whatever is shown: who paused them, why, and the way out. */
+export function PausedTasks() {
+  const { data: tasks = [] } = useQuery(tasksQuery);
+  return tasks.filter(({ paused }) => paused).map((task) => <PausedTask key={task.name} task={task} />);
+}
+
+function PausedTask({ task: { name, pause } }: { task: Task }) {
+  const queries = useQueryClient();
+  const notify = useNotify();
+  const resume = useMutation({
+    mutationFn: () => resumeTask(name),
+    onSuccess: () => notify("good", `${name} goes on.`),
+    onError: (error) => notify("bad", explain(error)),
+    onSettled: () => {
+      void queries.invalidateQueries({ queryKey: statsQuery.queryKey });
+      return queries.invalidateQueries({ queryKey: tasksQuery.queryKey });
+    },
+  });
+  return (
+    <section className="banner" data-testid="paused-task" aria-label={`${name} is paused`}>
+      <Icon name="alert" />
+      <span className="banner-text">
+        <strong>{name}</strong> {pause?.by === "brake" ? "has paused itself" : "is paused"}
+        {pause && (
+          <>
+            {" "}
+            for <Age at={pause.at} />
+          </>
+        )}
+        ; its jobs wait and lose nothing.{pause?.reason && <span className="muted"> {pause.reason}</span>}
+      </span>
+      <Button size="small" disabled={resume.isPending} onClick={() => resume.mutate()}>
+        Resume
+      </Button>
+    </section>
+  );
+}
