@@ -81,7 +81,7 @@ class Lease:
         if self._beat:
             self._beat.cancel()
         if self._thread:
-            await asyncio.to_thread(self._thread.join, 3)
+            await asyncio.to_thread(self._thread.join, 1)
 
     def holds(self) -> bool:
         """Whether a claim made now would be under a living lease, by this machine's monotonic clock."""

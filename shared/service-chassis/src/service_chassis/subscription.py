@@ -160,7 +160,7 @@ class Subscription:
         self._assigned.clear()
         self._reason = reason
 
-    async def stop_taking(self, within: timedelta = timedelta(seconds=5)) -> None:
+    async def stop_taking(self, within: timedelta = timedelta(seconds=2)) -> None:
         """Poll no more and let the batches under way end; the next owner reads the others again."""
         self._closing = True
         if self._under_way:
