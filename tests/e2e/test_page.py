@@ -63,6 +63,32 @@ async def test_the_list_shows_each_state_as_it_comes_without_a_reload(page: Page
     await see_row(page, good, "succeeded")
 
 
+async def test_a_paused_task_is_shown_with_its_reason_and_resumed_there(page: Page, api: Api) -> None:
+    await api.pause("noop", reason="the database is being moved")
+    job = await api.submit("noop", delay=3)  # workers look once a second what is paused
+
+    async def waits_for_it() -> bool:
+        assert (await api.view(job))["reason"] == "paused"
+        return True
+
+    await until(waits_for_it, within=20, what="the job to wait for its task")
+    await page.goto(f"/ui/jobs/{job}")
+    banner = page.get_by_test_id("paused-task")
+    await expect(banner).to_contain_text("the database is being moved", timeout=SOON)
+    await see_state(page, "waiting")
+    await banner.get_by_role("button", name="Resume").click()
+    await expect(banner).to_have_count(0, timeout=SOON)
+    await see_state(page, "succeeded")
+
+
+async def test_what_a_task_tells_is_read_while_it_runs(page: Page, api: Api) -> None:
+    job = await api.submit("sleep", {"seconds": 8, "steps": 8})
+    await page.goto(f"/ui/jobs/{job}")
+    await see_state(page, "running")
+    await expect(page.locator(".logs li").first).to_be_visible(timeout=SOON)
+    assert (await api.view(job))["state"] == "running"
+
+
 async def test_a_lost_connection_is_found_again_and_the_exact_state_is_seen(
     page: Page, api: Api, proxy: Proxy
 ) -> None:
