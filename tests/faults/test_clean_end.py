@@ -17,7 +17,6 @@ from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
 
-KINDS = ("api", "job-worker", "result-worker", "dlq-worker")
 WORKERS_GRACE = "PT13S"
 """Of which jobs have 3 s to finish. A service that is not through at its end exits with 1."""
 
@@ -27,10 +26,6 @@ FAULTS: dict[str, Callable[[Proxied], None]] = {
     "Kafka never answers": lambda proxied: proxied.kafka.silence(),
     "MongoDB never answers": lambda proxied: proxied.mongo.silence(),
 }
-
-
-def services(product: Product) -> list[str]:
-    return [name for kind in KINDS for name in product.names(kind)]
 
 
 async def told_to_end(product: Product, name: str) -> float:
@@ -55,7 +50,7 @@ async def test_every_service_told_to_end_does_so_cleanly_within_its_grace(
     form: Form,
 ) -> None:
     product = proxied.product
-    names = services(product)
+    names = [service.name for service in product.services()]
     async with product.having("job-worker", SHUTDOWN_GRACE=WORKERS_GRACE):
         long = [await api.submit("sleep", {"seconds": 8}) for _ in range(4)]
         for job in long:
@@ -93,8 +88,7 @@ async def test_the_second_signal_ends_a_service_at_once(
     jobs = [await api.submit("sleep", {"seconds": 6}) for _ in range(4)]
     for job in jobs:
         await api.reach(job, "running", within=15)
-    names = services(product)
-    for process in (processes := [product.stack.part(name).process for name in names]):
+    for process in (processes := [service.process for service in product.services()]):
         process.signal(signal.SIGTERM)
     await asyncio.sleep(0.5)  # between the signals
     busy = [process for process in processes if process.alive]

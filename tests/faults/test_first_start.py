@@ -11,15 +11,13 @@ from tests.support.figures import Figures
 from tests.support.product import Product
 from tests.support.waiting import until
 
-KINDS = ("api", "job-worker", "result-worker", "dlq-worker")
-
 
 @pytest.mark.timeout(150)
 async def test_services_stay_alive_without_servers_and_become_ready_when_they_come(
     tmp_path: Path, figures: Figures
 ) -> None:
     product = Product(tmp_path)
-    services = [product.service(name) for kind in KINDS for name in product.names(kind)]
+    services = product.services()
     try:
         for service in services:
             service.expected = True

@@ -1,6 +1,5 @@
 """Job-workers that die, freeze or are told to go while jobs run on them."""
 
-import asyncio
 import time
 
 import pytest
@@ -124,11 +123,7 @@ async def test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing
 async def test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
 ) -> None:
-    for name in product.names("job-worker"):
-        await product.stack.stop(name)
-        product.service(name).env["SHUTDOWN_GRACE"] = "PT13S"  # 3 s for jobs to finish
-    try:
-        await asyncio.gather(*(product.stack.start(name) for name in product.names("job-worker")))
+    async with product.having("job-worker", SHUTDOWN_GRACE="PT13S"):  # 3 s for jobs to finish
         jobs = [await api.submit("sleep", {"seconds": 15}) for _ in range(8)]
         short = await api.submit("sleep", {"seconds": 2})
         places = await running_by_worker(product, records, [*jobs, short])
@@ -147,7 +142,3 @@ async def test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt(
         counted = await check(product, api.history, records=records, topics=topics)
         figures(gave_back=len(mine), ended_after_s=took, **counted)
         assert counted["extra attempts"] == 0
-    finally:
-        for name in product.names("job-worker"):
-            product.service(name).env.pop("SHUTDOWN_GRACE", None)
-            await product.stack.stop(name)

@@ -9,7 +9,6 @@ import psutil
 from pymongo import MongoClient
 
 from jobstream_local.ports import LOOPBACK
-from tests.support.checking.footprint import SERVICES
 from tests.support.hops import Hop, Hops
 from tests.support.product import Product
 
@@ -73,8 +72,7 @@ def _move(product: Product, ports: list[int]) -> None:
 
 def _wait_for_nobody_behind(product: Product, ports: Collection[int]) -> None:
     """Wait until no service has a connection to one of these ports."""
-    names = [name for kind in SERVICES for name in product.names(kind)]
-    processes = [psutil.Process(pid) for name in names if (pid := product.stack.part(name).process.pid)]
+    processes = [psutil.Process(pid) for service in product.services() if (pid := service.process.pid)]
     deadline = time.monotonic() + _SETTLED
     while any(
         c.status == psutil.CONN_ESTABLISHED and c.raddr.port in ports

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -22,6 +22,8 @@ from tests.support.api import Api
 from tests.support.events import Events
 from tests.support.records import Records
 from tests.support.topics import TopicProbe, skip_to_the_ends
+
+SERVICES: Final = ("api", "job-worker", "result-worker", "dlq-worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Product:
         """Undo what a test has done to the processes: all run, none is frozen, all are ready."""
         for part in self.stack.parts.values():
             part.resume()
-        for kinds in (("mongod", "kafka"), ("api", "job-worker", "result-worker", "dlq-worker", "web")):
+        for kinds in (("mongod", "kafka"), (*SERVICES, "web")):
             parts = [p for p in self.stack.parts.values() if p.kind in kinds]
             await asyncio.gather(*(p.start() for p in parts if not p.process.alive))
             await asyncio.gather(*(p.wait_ready() for p in parts))
@@ -102,12 +104,18 @@ class Product:
     @asynccontextmanager
     async def having(self, kind: str, **env: str) -> AsyncIterator[None]:
         """Run the processes of a kind under other settings, such as `having("job-worker", BRAKE__RUN="5")`."""
-        services = [self.service(name) for name in self.names(kind)]
+        async with self.having_each({service.name: env for service in self.services(kind)}):
+            yield
+
+    @asynccontextmanager
+    async def having_each(self, envs: Mapping[str, Mapping[str, str]]) -> AsyncIterator[None]:
+        """Run services under other settings, each by its name under its own."""
+        services = [self.service(name) for name in envs]
         before = [dict(service.env) for service in services]
         try:
             await asyncio.gather(*(service.stop() for service in services))
             for service in services:
-                service.env.update(env)
+                service.env.update(envs[service.name])
             await asyncio.gather(*(service.start() for service in services))
             yield
         finally:
@@ -137,6 +145,10 @@ class Product:
     def names(self, kind: str) -> list[str]:
         """Names of all processes of a kind."""
         return [part.name for part in self.stack.of(kind)]
+
+    def services(self, *kinds: str) -> list[Service]:
+        """Its services of these kinds, or all of them."""
+        return [self.service(name) for kind in kinds or SERVICES for name in self.names(kind)]
 
     def service(self, name: str) -> Service:
         part = self.stack.part(name)

@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from tests.support.checking.footprint import SERVICES
 from tests.support.product import Product
 
 COMPILER: Final = shutil.which("cc")
@@ -39,17 +38,9 @@ async def wall_clocks(product: Product, folder: Path) -> AsyncIterator[Mapping[s
     library = folder / "wall_clock.so"
     command = [COMPILER, "-shared", "-fPIC", "-O2", "-o", str(library), str(_SOURCE)]
     await asyncio.to_thread(subprocess.run, command, check=True)
-    services = [product.service(name) for kind in SERVICES for name in product.names(kind)]
-    clocks = {service.name: WallClock(folder / service.name) for service in services}
-    await asyncio.gather(*(service.stop() for service in services))
-    for service in services:
-        service.env |= {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clocks[service.name].file)}
-    try:
-        await asyncio.gather(*(service.start() for service in services))
+    clocks = {service.name: WallClock(folder / service.name) for service in product.services()}
+    moved = {
+        name: {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clock.file)} for name, clock in clocks.items()
+    }
+    async with product.having_each(moved):
         yield clocks
-    finally:
-        await asyncio.gather(*(service.stop() for service in services))
-        for service in services:
-            for setting in ("LD_PRELOAD", "WALL_CLOCK"):
-                service.env.pop(setting, None)
-        await asyncio.gather(*(service.start() for service in services))

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import psutil
 
 from tests.support.product import Product
 from tests.support.waiting import until
-
-SERVICES: Final = ("api", "job-worker", "result-worker", "dlq-worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +27,10 @@ Footprints = Mapping[str, Footprint]
 async def footprints(product: Product) -> Footprints:
     """What every service process holds now."""
     held = {}
-    for name in (name for kind in SERVICES for name in product.names(kind)):
-        process = psutil.Process(product.stack.part(name).process.pid)
-        tasks = next((s.value for s in await product.metrics(name) if s.name == "asyncio_tasks"), 0)
-        held[name] = Footprint(process.memory_info().rss, process.num_fds(), int(tasks))
+    for service in product.services():
+        process = psutil.Process(service.process.pid)
+        tasks = next((s.value for s in await product.metrics(service.name) if s.name == "asyncio_tasks"), 0)
+        held[service.name] = Footprint(process.memory_info().rss, process.num_fds(), int(tasks))
     return held
 
 
