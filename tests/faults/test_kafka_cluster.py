@@ -64,8 +64,7 @@ async def test_jobs_go_on_when_the_leading_broker_dies(
         await records.all_final(load.jobs, within=90)
         recovered = time.monotonic() - healed
         await at_rest(records, topics)
-        for job in load.jobs:
-            await page.seen(job, "failed" if job in load.doomed else "succeeded", within=30)
+        await load.seen_by(page)
     counted = await check(
         cluster, api.history, records=records, topics=topics, events=page, must_fail=load.doomed
     )

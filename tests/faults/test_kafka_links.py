@@ -9,6 +9,7 @@ from tests.faults.conftest import Form, Proxied
 from tests.support.api import Api
 from tests.support.checking.footprint import back_to_baseline, footprints
 from tests.support.checking.rest import at_rest
+from tests.support.events import Events
 from tests.support.figures import Figures
 from tests.support.invariants import check
 from tests.support.load import Load
@@ -16,6 +17,17 @@ from tests.support.records import Records
 from tests.support.topics import TopicProbe
 
 POST_P99 = 3.0
+
+
+async def heal(proxied: Proxied, load: Load, page: Events, records: Records, topics: TopicProbe) -> float:
+    """Mend the link; return the seconds until every job has ended, once the page knows and nothing is left to do."""
+    proxied.kafka.heal()
+    healed = time.monotonic()
+    await records.all_final(load.jobs, within=90)
+    recovered = time.monotonic() - healed
+    await at_rest(records, topics)
+    await load.seen_by(page)
+    return recovered
 
 
 @pytest.mark.row(
@@ -31,13 +43,7 @@ async def test_a_kafka_that_never_answers_holds_up_no_post_and_leaves_nothing_ha
         proxied.kafka.silence()
         async with Load(api, jobs=form.jobs, rate=form.jobs / lasts, seed=form.seed) as load:
             await load.done()
-        proxied.kafka.heal()
-        healed = time.monotonic()
-        await records.all_final(load.jobs, within=90)
-        recovered = time.monotonic() - healed
-        await at_rest(records, topics)
-        for job in load.jobs:
-            await page.seen(job, "failed" if job in load.doomed else "succeeded", within=30)
+        recovered = await heal(proxied, load, page, records, topics)
     held = await back_to_baseline(product, before)
     counted = await check(
         product, api.history, records=records, topics=topics, events=page, must_fail=load.doomed
@@ -81,13 +87,7 @@ async def test_connections_that_are_reset_again_and_again_lose_nothing(
         proxied.kafka.reset_every(2)
         async with Load(api, jobs=form.jobs, rate=form.jobs / lasts, seed=form.seed) as load:
             await load.done()
-        proxied.kafka.heal()
-        healed = time.monotonic()
-        await records.all_final(load.jobs, within=90)
-        recovered = time.monotonic() - healed
-        await at_rest(records, topics)
-        for job in load.jobs:
-            await page.seen(job, "failed" if job in load.doomed else "succeeded", within=30)
+        recovered = await heal(proxied, load, page, records, topics)
     counted = await check(
         product, api.history, records=records, topics=topics, events=page, must_fail=load.doomed
     )

@@ -22,6 +22,7 @@ from uuid import uuid4
 import httpx
 
 from tests.support.api import Api
+from tests.support.events import Events
 from tests.support.waiting import until_true
 
 _GAP: Final = 0.1, 1.0
@@ -145,6 +146,11 @@ class Load:
     def ending(self, state: str) -> set[str]:
         """Those accepted that must end so."""
         return {job for number, job in self._accepted.items() if self.wanted[number].ends == state}
+
+    async def seen_by(self, page: Events, *, within: float = 30) -> None:
+        """Wait until a reader of all jobs has seen each of them end as it must."""
+        for job in self.jobs:
+            await page.seen(job, "failed" if job in self.doomed else "succeeded", within=within)
 
     @property
     def slowest(self) -> float:
