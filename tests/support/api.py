@@ -1,6 +1,7 @@
 """The HTTP API as a test speaks to it: what a client does, and a history of what it was answered."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,15 +48,15 @@ class Api:
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the next replica that takes connections."""
-        for left in range(len(self._urls), 0, -1):
-            self._turn += 1
-            url = self._urls[self._turn % len(self._urls)]
-            try:
-                return await self._client.request(method, f"{url}{path}", **options)
-            except httpx.ConnectError:
-                if left == 1:
-                    raise
-        raise AssertionError("it has no replica")
+        for _ in self._urls[1:]:
+            with contextlib.suppress(httpx.ConnectError):
+                return await self._ask_next(method, path, **options)
+        return await self._ask_next(method, path, **options)
+
+    async def _ask_next(self, method: str, path: str, **options: Any) -> httpx.Response:
+        self._turn += 1
+        url = self._urls[self._turn % len(self._urls)]
+        return await self._client.request(method, f"{url}{path}", **options)
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         return await self.call("GET", path, **options)
