@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from job_contracts.keeping import append_logs
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded
-from job_contracts.record import RESULT_LIMIT, give_back, postpone, retry, stop
+from job_contracts.record import RESULT_LIMIT, GuardedMove, give_back, postpone, retry, stop
 from job_worker.brake import Brake
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
@@ -229,12 +229,11 @@ class Execution:
             if failpoints.ON:
                 failpoints.hit("after_results")
             return
-        ended_for_cancel = stop(request.job_id, job.version, retention=self._retention)
         if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
             await self._give_back(job)
             return
         if job.cancel:
-            await self._moving.make(request.job_id, job.version, ended_for_cancel)
+            await self._move_or_stop(job)
             return
         task = self._tasks[request.task]
         verdict = judge(
@@ -255,16 +254,14 @@ class Execution:
 
     async def _settle(self, job: Running, verdict: Verdict) -> None:
         request, version = job.request, job.version
-        ended_for_cancel = stop(request.job_id, version, retention=self._retention)
         match verdict:
             case GiveUp(kind=kind, error=error):
                 await self._send(job, _letter(job, kind, error))
             case TryAgain(wait=wait, error=error, outcome=outcome):
                 move = retry(request.job_id, version, wait=wait, error=error, outcome=outcome)
-                await self._moving.make(request.job_id, version, move, ended_for_cancel)
+                await self._move_or_stop(job, move)
             case Postpone(wait=wait):
-                move = postpone(request.job_id, version, wait=wait)
-                await self._moving.make(request.job_id, version, move, ended_for_cancel)
+                await self._move_or_stop(job, postpone(request.job_id, version, wait=wait))
 
     async def _send(self, job: Running, outcome: Outcome) -> None:
         job.sending = asyncio.ensure_future(self._outcomes.publish(outcome))
@@ -275,10 +272,12 @@ class Execution:
             job.sending.result()
 
     async def _give_back(self, job: Running) -> None:
+        await self._move_or_stop(job, give_back(job.request.job_id, job.version))
+
+    async def _move_or_stop(self, job: Running, *moves: GuardedMove) -> None:
+        """Make the move, or end a job that somebody wants cancelled, for which none of the others matches."""
         job_id, version = job.request.job_id, job.version
-        await self._moving.make(
-            job_id, version, give_back(job_id, version), stop(job_id, version, retention=self._retention)
-        )
+        await self._moving.make(job_id, version, *moves, stop(job_id, version, retention=self._retention))
 
 
 class AttemptTimedOut(Exception):  # noqa: N818  it is shown to the job's owner

@@ -1,6 +1,5 @@
 """Outcomes on their way to Kafka: in groups, until they are acknowledged."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -52,12 +51,14 @@ class Outcomes:
         self._letters: Grouped[JobFailed, None] = Grouped(self._publish_letters)
 
     async def publish(self, outcome: Outcome) -> None:
-        """Return when Kafka has acknowledged the outcome, however long that takes."""
+        """Return when Kafka has acknowledged the outcome, however long that takes.
+
+        Whoever no longer waits ends its waiting alone: what is being published is published.
+        """
         if isinstance(outcome, JobSucceeded):
-            # Cancelled or not, what is being published is published: shielded from the task that asks.
-            await asyncio.shield(self._results.submit(outcome))
+            await self._results.submit(outcome)
         else:
-            await asyncio.shield(self._letters.submit(outcome))
+            await self._letters.submit(outcome)
 
     async def _publish_results(self, group: Sequence[JobSucceeded]) -> Sequence[None]:
         await self._until_acknowledged(self._publisher.succeeded, group)
