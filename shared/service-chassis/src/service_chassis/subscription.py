@@ -62,7 +62,6 @@ class Subscription:
         self.topic, self.group = topic, group or ""
         self.activity = 0
         """Grows with each batch that came or ended."""
-        self._topic, self._group = topic, group
         self._metrics = metrics
         self._demand = demand
         self._max_records = max_records
@@ -118,9 +117,9 @@ class Subscription:
         return self
 
     def _begin(self) -> None:
-        self._tasks = [asyncio.create_task(self._connect(), name=f"connect-{self._topic}")]
-        if self._group:
-            self._tasks.append(asyncio.create_task(self._commit_loop(), name=f"commit-{self._topic}"))
+        self._tasks = [asyncio.create_task(self._connect(), name=f"connect-{self.topic}")]
+        if self.group:
+            self._tasks.append(asyncio.create_task(self._commit_loop(), name=f"commit-{self.topic}"))
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop_taking()
@@ -190,15 +189,15 @@ class Subscription:
                     await self._broker.connect()
                     self._use_patient_consumer()
                     await self._broker.start()
-                    if self._group is None:
+                    if not self.group:
                         await self._start_at_the_end()
-                log.info("kafka.subscribed", extra={"topic": self._topic, "group": self._group})
+                log.info("kafka.subscribed", extra={"topic": self.topic, "group": self.group or None})
                 self._connected = True
                 return
             except (KafkaError, OSError, TimeoutError) as error:
                 failures += 1
                 self._reason = f"{type(error).__name__}: {error}"
-                log.warning("kafka.not_subscribed", extra={"topic": self._topic, "reason": self._reason})
+                log.warning("kafka.not_subscribed", extra={"topic": self.topic, "reason": self._reason})
                 await self._broker.stop()
                 await asyncio.sleep(Backoff(cap=timedelta(seconds=5)).wait(failures).total_seconds())
 
@@ -226,10 +225,10 @@ class Subscription:
 
     async def _take(self, handler: Handler, records: Records) -> None:
         self.activity += 1
-        self._metrics.consumed.labels(self._topic).inc(len(records))
-        self._metrics.batch_size.labels(self._topic).observe(len(records))
+        self._metrics.consumed.labels(self.topic).inc(len(records))
+        self._metrics.batch_size.labels(self.topic).observe(len(records))
         await self._slots.acquire()
-        task = asyncio.create_task(self._one(handler, records, self._last), name=f"batch-{self._topic}")
+        task = asyncio.create_task(self._one(handler, records, self._last), name=f"batch-{self.topic}")
         self._last = task
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -242,7 +241,7 @@ class Subscription:
         finally:
             self.activity += 1
             self._slots.release()
-        if self._group is None:
+        if not self.group:
             return
         if before is not None and not before.done():
             await asyncio.wait([before])
@@ -257,11 +256,11 @@ class Subscription:
                 return await handler(records)
             except Exception as error:
                 failures += 1
-                self._metrics.retried.labels(self._topic).inc()
+                self._metrics.retried.labels(self.topic).inc()
                 log.warning(
                     "batch.failed",
                     extra={
-                        "topic": self._topic,
+                        "topic": self.topic,
                         "size": len(records),
                         "failures": failures,
                         "reason": repr(error),
@@ -291,7 +290,7 @@ class Subscription:
             # The next owner reads these again, and their versions match nothing.
             log.info(
                 "kafka.commit_failed",
-                extra={"topic": self._topic, "reason": f"{type(error).__name__}: {error}"},
+                extra={"topic": self.topic, "reason": f"{type(error).__name__}: {error}"},
             )
 
     def assigned(self, count: int) -> None:
