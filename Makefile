@@ -50,9 +50,11 @@ faults-mutants: dev ## safeties taken away in turn: do the fault rows notice? (A
 model: dev ## the whole of the protocol's model, and its mutations (ARGS='brake': the scenarios of that name)
 	$(RUN)python -m tests.model $(ARGS)
 
-soak: dev ## the matrix three times, longer, with half an hour of mixed faults each
-	@for seed in $(SEED) $$(($(SEED) + 1)) $$(($(SEED) + 2)); do \
-		$(RUN)python -m pytest tests/faults --form soak --seed $$seed $(ARGS) || exit 1; done
+LANES ?= 1
+
+soak: dev ## the matrix three times, longer, with half an hour of mixed faults each (LANES=3: side by side, two cores a lane)
+	@printf '%s\n' $(SEED) $$(($(SEED) + 1)) $$(($(SEED) + 2)) | xargs -P $(LANES) -I '{}' \
+		$(RUN)python -m pytest tests/faults --form soak --seed '{}' $(if $(ROW),--row $(ROW)) $(ARGS)
 
 check: dev ## format, lint, types, import rules, generated docs, the page's own checks
 	$(RUN)ruff format --check .
