@@ -5,8 +5,9 @@ import contextlib
 import json
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any, Self
 
 import httpx
@@ -37,20 +38,38 @@ class Events:
 
     Parameters
     ----------
+    url
+        One replica, or several: each connection goes to the next.
     again
         Whether a lost connection is made anew; on a stream of many jobs the list is then read too.
+    resume
+        Whether it then says where it was instead, and reads the list only if it is told to.
+    last_id
+        Where it was before.
     """
 
-    def __init__(self, url: str, path: str, *, again: bool = False) -> None:
-        self._url, self._path, self._again = url, path, again
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        path: str,
+        *,
+        again: bool = False,
+        resume: bool = False,
+        last_id: str | None = None,
+    ) -> None:
+        self._urls = (url,) if isinstance(url, str) else tuple(url)
+        self._path, self._again, self._resume = path, again or resume, resume
         self.frames: list[Frame] = []
         self.newest: dict[str, dict[str, Any]] = {}
         """The newest view of each job, from events and from lists."""
         self.connections = 0
+        self.last_id = last_id
+        """Where it is in the stream."""
         self.opened = asyncio.Event()
         self.closed = asyncio.Event()
         self.content_type = ""
         self._task: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow(), name=f"events {self._path}")
@@ -119,38 +138,55 @@ class Events:
     # --- reading
     async def _follow(self) -> None:
         timeout = httpx.Timeout(5, read=40)  # over the heartbeat, below the page's own 45 s
-        async with httpx.AsyncClient(base_url=self._url, timeout=timeout, trust_env=False) as client:
-            while True:
+        for url in cycle(self._urls):
+            async with httpx.AsyncClient(base_url=url, timeout=timeout, trust_env=False) as client:
                 try:
-                    await self._read(client)
+                    self._reading = asyncio.create_task(self._read(client), name=f"read {url}{self._path}")
+                    await self._reading
+                except asyncio.CancelledError:
+                    # Either somebody ends it all, or `cut` has ended this connection.
+                    if (task := asyncio.current_task()) and task.cancelling():
+                        raise
                 except httpx.HTTPError:
                     if not self._again:
                         raise
                 finally:
                     if not self._again:
                         self.closed.set()
-                if not self._again:
-                    return
-                await asyncio.sleep(0.3)
+            if not self._again:
+                return
+            await asyncio.sleep(0.3)
+
+    def cut(self) -> None:
+        """Lose the connection in the middle of whatever comes."""
+        if self._reading:
+            self._reading.cancel()
 
     async def _read(self, client: httpx.AsyncClient) -> None:
-        async with client.stream("GET", self._path, headers={"accept": "text/event-stream"}) as response:
+        headers = {"accept": "text/event-stream"}
+        if self._resume and self.last_id is not None:
+            headers["last-event-id"] = self.last_id
+        async with client.stream("GET", self._path, headers=headers) as response:
             if self._again:
                 response.raise_for_status()  # it comes back, as it does when nobody answers
             assert response.status_code == 200, await response.aread()
             self.connections += 1
             self.content_type = response.headers["content-type"]
             self.opened.set()
-            if self._again and self.connections > 1:
+            if self._again and not self._resume and self.connections > 1:
                 await self._read_list(client)
             async for event, event_id, text in _parsed(response.aiter_lines()):
-                self.frames.append(
-                    Frame(event, event_id, json.loads(text), time.monotonic(), self.connections)
-                )
-                if event == "job":
-                    self._learn(self.frames[-1].data)
-                elif event == "reset" and self._again:
-                    await self._read_list(client)
+                if text:
+                    await self._take(client, event, event_id, json.loads(text))
+                if event_id is not None:
+                    self.last_id = event_id
+
+    async def _take(self, client: httpx.AsyncClient, event: str, event_id: str | None, data: Any) -> None:
+        self.frames.append(Frame(event, event_id, data, time.monotonic(), self.connections))
+        if event == "job":
+            self._learn(data)
+        elif event == "reset" and self._again:
+            await self._read_list(client)
 
     async def _read_list(self, client: httpx.AsyncClient) -> None:
         _, _, query = self._path.partition("?")
@@ -173,11 +209,11 @@ class Events:
 
 
 async def _parsed(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, str | None, str]]:
-    """Turn lines into (event, id, data); what has no data is nothing, as in a browser."""
+    """Turn lines into (event, id, data); one without data fires nothing, as in a browser, and may set the id."""
     event, event_id, data = "message", None, list[str]()
     async for line in lines:
         if not line:
-            if data:
+            if data or event_id is not None:
                 yield event, event_id, "\n".join(data)
             event, event_id, data = "message", None, []
             continue

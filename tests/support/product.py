@@ -135,6 +135,11 @@ class Product:
         """A reader of one event stream."""
         return Events(self.stack.api_urls[replica - 1], path, again=again)
 
+    def resuming(self, path: str, *, replica: int = 1) -> Events:
+        """A reader that, cut off, goes on at the next replica where it was."""
+        urls = self.stack.api_urls
+        return Events([*urls[replica - 1 :], *urls[: replica - 1]], path, resume=True)
+
     def records(self) -> Records:
         return Records(self.stack.mongo_uri, self.database)
 

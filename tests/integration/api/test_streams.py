@@ -12,6 +12,7 @@ import pytest
 from job_contracts.topics import Topic
 from tests.integration.api.conftest import Hand
 from tests.support.api import Api
+from tests.support.events import Events
 from tests.support.product import Product
 from tests.support.waiting import until, until_true
 
@@ -28,15 +29,18 @@ def env() -> dict[str, str]:
     }
 
 
-async def _headers(product: Product, path: str, **headers: str) -> tuple[httpx.Response, str]:
+async def _headers(
+    product: Product, path: str, last_id: str | None = None, *, patience: float = 1
+) -> tuple[httpx.Response, str]:
     """Return the answer's head and what came in the first second."""
+    headers = {} if last_id is None else {"last-event-id": last_id}
     text = ""
     async with (
         httpx.AsyncClient(base_url=product.stack.api_urls[0], trust_env=False) as client,
         client.stream("GET", path, headers=headers) as response,
     ):
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(patience):
                 async for piece in response.aiter_text():
                     text += piece
     return response, text
@@ -83,7 +87,7 @@ async def test_who_comes_back_gets_only_what_is_newer(product: Product, api: Api
     job = await api.submit()
     await hand.claim(job)
     for known, count in (("1.0", 1), ("2.0", 0), ("2.5", 0), ("nonsense", 1), ("c1;0:5", 1)):
-        _, text = await _headers(product, f"/jobs/{job}/events", **{"last-event-id": known})
+        _, text = await _headers(product, f"/jobs/{job}/events", known)
         assert text.count("event: job") == count, known
 
 
@@ -93,7 +97,7 @@ async def test_who_comes_back_after_the_end_is_told_that_it_was_the_end(
     job = await api.submit()
     await hand.claim(job)
     await hand.succeed(job)
-    _, text = await _headers(product, f"/jobs/{job}/events", **{"last-event-id": "3.0"})
+    _, text = await _headers(product, f"/jobs/{job}/events", "3.0")
     assert text.split("\n\n", 1)[1] == "event: end\ndata: {}\n\n"
     _, text = await _headers(product, f"/jobs/{job}/events")
     assert (text.count("event: job"), text.count("event: end")) == (1, 1)
@@ -137,12 +141,79 @@ async def test_readers_of_many_get_what_passes_their_filters(product: Product, a
         assert set(running.newest) == {one}
         assert running.states(one) == ["running"]
         assert {one, two} <= set(all_.newest)
-        assert all(frame.id is None for frame in all_.frames)
+        assert all(frame.id is None for frame in all_.frames), "a place never stands beside an event"
+        assert all_.last_id is not None
 
 
-async def test_an_old_place_in_the_stream_of_many_is_answered_by_a_reset(product: Product, api: Api) -> None:
-    _, text = await _headers(product, "/events", **{"last-event-id": "c1;0:812"})
-    assert "event: reset\ndata: {" in text
+async def _ends(product: Product) -> str:
+    """The place of a reader of all jobs who has all there is."""
+    async with product.events("/events") as events:
+        await until_true(lambda: events.last_id is not None, within=5, what="a place")
+        return str(events.last_id)
+
+
+async def test_a_place_that_nobody_was_ever_given_is_answered_by_a_reset(product: Product, api: Api) -> None:
+    await api.submit()
+    good = await _ends(product)
+    cluster, _, offsets = good.partition(";")
+    zeros = ",".join(f"{pair.split(':')[0]}:0" for pair in offsets.split(","))
+    beyond = ",".join(f"{pair}000" for pair in offsets.split(","))
+    for place in ("c1;0:812", "3.0", "x" * 5_000, f"{good},99:1", f"c1;{offsets}", f"{cluster};{beyond}"):
+        _, text = await _headers(product, "/events", place, patience=3.5)
+        assert text.count("event: reset\ndata: {") == 1, place
+        assert "event: job" not in text
+        assert text.endswith(f"\n\nid: {await _ends(product)}\n\n"), "from here on it can resume"
+    _, text = await _headers(product, "/events", f"{cluster};{zeros}")
+    assert text.count("event: reset") + min(1, text.count("event: job")) == 1, "all of it or nothing"
+
+
+async def test_who_comes_back_to_the_stream_of_many_gets_exactly_what_was_missed(
+    product: Product, api: Api, hand: Hand
+) -> None:
+    before = await api.submit("any")
+    async with product.events("/events") as events:
+        place = await _ends(product)
+        jobs = [await api.submit("any") for _ in range(3)]
+        await hand.claim(jobs[0])
+        for job in jobs[1:]:
+            await events.seen(job, "pending")
+        await events.seen(jobs[0], "running")
+    _, text = await _headers(product, "/events", place)
+    assert "event: reset" not in text
+    told = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    # What an earlier test had repaired is told as well.
+    assert sorted((view["id"], view["state"]) for view in told if view["id"] in jobs) == sorted(
+        [(jobs[0], "running"), (jobs[1], "pending"), (jobs[2], "pending")]
+    )
+    assert before not in text
+    _, text = await _headers(product, "/events", await _ends(product))
+    assert "event:" not in text, "nothing was missed"
+
+
+async def test_a_replica_that_was_not_there_replays_as_well(product: Product, api: Api, hand: Hand) -> None:
+    place = await _ends(product)
+    job = await api.submit()
+    await hand.claim(job)
+    await product.stack.stop("api-1")
+    await hand.succeed(job)
+    await product.stack.start("api-1")
+    async with Events(product.stack.api_urls, "/events", resume=True, last_id=place) as events:
+        await events.seen(job, "succeeded")
+        assert not [f for f in events.frames if f.event == "reset"]
+
+
+async def test_what_happened_before_the_replica_began_is_no_news(
+    product: Product, api: Api, hand: Hand
+) -> None:
+    old = await api.submit()
+    await product.stack.stop("api-1")
+    await hand.claim(old)
+    await product.stack.start("api-1")
+    async with product.events("/events") as events:
+        await until_true(lambda: events.last_id is not None, within=10, what="a place")
+        new = await api.submit()
+        await events.seen(new, "pending")
+    assert old not in events.newest
 
 
 async def test_heartbeats_come_by_name(product: Product, api: Api) -> None:

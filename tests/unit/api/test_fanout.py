@@ -48,7 +48,8 @@ def test_a_reader_that_falls_too_far_behind_is_told_to_read_anew() -> None:
     box = Mailbox(room=2)
     for number in range(3):
         box.put(change(number, 1))
-    assert box.overflowed
+    assert box.take_missed() == "too slow"
+    assert box.take_missed() == ""
     assert box.take() == []
 
 

@@ -1,12 +1,14 @@
 """What is read from `job-events`, what is skipped, and what is dropped."""
 
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from api.fanout import Filters, Hub, Mailbox
-from api.receiving import Finished, Receiving
+from api.receiving import Finished, Heard, Receiving
+from api.ring import Ring
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
 from service_chassis.metrics import Metrics
@@ -14,9 +16,27 @@ from tests.unit.api.events import JOB, changed
 
 
 class Rig:
-    def __init__(self) -> None:
-        self.hub, self.metrics, self.finished = Hub(), Metrics(), Finished(clock=lambda: 100.0)
-        self.receiving = Receiving(hub=self.hub, finished=self.finished, dropped=self.metrics.dropped)
+    def __init__(self, finished: Finished | None = None) -> None:
+        self.hub, self.metrics = Hub(), Metrics()
+        self.finished = finished or Finished(clock=lambda: 100.0)
+        self.ring = Ring[Heard](kept=timedelta(minutes=5), room=1 << 20, clock=lambda: 100.0)
+        self.ring.begin("c1", {0: 0}, {0: 0})
+        self.offset = 0
+        self.receiving = Receiving(
+            hub=self.hub,
+            ring=self.ring,
+            finished=self.finished,
+            dropped=self.metrics.dropped,
+            cluster=self.cluster,
+        )
+
+    async def cluster(self) -> str:
+        return "c1"
+
+    def take(self, *records: Any) -> None:
+        for record in records:
+            record.offset, self.offset = self.offset, self.offset + 1
+        self.receiving.take(records)
 
     def follow(self) -> Mailbox:
         box = Mailbox(room=9)
@@ -37,6 +57,8 @@ def _record(message: JobChanged, state: str = "running", **changes: Any) -> Any:
         "key": message.job_id.encode(),
         "value": encode(message),
         "headers": headers_of(message, state=state),
+        "partition": 0,
+        "timestamp": 99_000,
         **changes,
     }
     return SimpleNamespace(**fields)
@@ -44,7 +66,7 @@ def _record(message: JobChanged, state: str = "running", **changes: Any) -> Any:
 
 def test_what_nobody_wants_is_not_even_decoded() -> None:
     rig = Rig()
-    rig.receiving.take([_record(changed(1, 1), value=b"not looked at")])
+    rig.take(_record(changed(1, 1), value=b"not looked at"))
     assert rig.dropped("unreadable") == 0
 
 
@@ -54,7 +76,7 @@ def test_what_nobody_wants_is_not_even_decoded() -> None:
 def test_noise_is_dropped_and_counted(value: bytes | None) -> None:
     rig = Rig()
     box = rig.follow()
-    rig.receiving.take([_record(changed(1, 1), value=value), _record(changed(2, 1))])
+    rig.take(_record(changed(1, 1), value=value), _record(changed(2, 1)))
     assert rig.dropped("unreadable") == 1
     assert [event.job_id for event in box.take()] == [JOB.format(2)]
 
@@ -64,7 +86,7 @@ def test_an_event_without_a_view_in_it_is_noise(job: bytes) -> None:
     rig = Rig()
     box = rig.follow()
     value = encode(changed(1, 1)).replace(bytes(changed(1, 1).job), job)
-    rig.receiving.take([_record(changed(1, 1), value=value)])
+    rig.take(_record(changed(1, 1), value=value))
     assert (rig.dropped("unreadable"), box.is_empty) == (1, True)
 
 
@@ -72,25 +94,24 @@ def test_an_event_without_a_view_in_it_is_noise(job: bytes) -> None:
 def test_headers_that_make_no_sense_are_ignored_and_the_body_counts(headers: Any) -> None:
     rig = Rig()
     box = rig.follow()
-    rig.receiving.take([_record(changed(1, 1), headers=headers, key=None)])
+    rig.take(_record(changed(1, 1), headers=headers, key=None))
     assert len(box.take()) == 1
 
 
 def test_what_is_older_than_what_was_sent_is_counted_and_dropped() -> None:
     rig = Rig()
     rig.follow()
-    rig.receiving.take([_record(changed(1, 2)), _record(changed(1, 1)), _record(changed(1, 2))])
+    rig.take(_record(changed(1, 2)), _record(changed(1, 1)), _record(changed(1, 2)))
     assert rig.dropped("stale_version") == 2
 
 
 def test_ends_are_counted_for_a_minute_whoever_listens() -> None:
     now = [100.0]
-    finished = Finished(clock=lambda: now[0])
-    receiving = Receiving(hub=Hub(), finished=finished, dropped=Metrics().dropped)
+    rig = Rig(finished := Finished(clock=lambda: now[0]))
     ends = [_record(changed(n, 3, "succeeded"), "succeeded") for n in range(5)]
-    receiving.take([*ends, _record(changed(7, 2))])
+    rig.take(*ends, _record(changed(7, 2)))
     now[0] = 130.0
-    receiving.take(ends[:2])
+    rig.take(*ends[:2])
     assert finished.last_minute() == 7
     now[0] = 165.0
     assert finished.last_minute() == 2

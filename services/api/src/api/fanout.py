@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api.live_event import LiveEvent, Moment, Routing
+from api.repairs import Repairs
 
 _REMEMBERED: Final = 10_000
 _NEVER: Final[Moment] = (0, 0)
@@ -49,8 +50,8 @@ class Mailbox:
     """What one reader has not got yet.
 
     >>> box = Mailbox(room=1)
-    >>> box.is_empty, box.overflowed
-    (True, False)
+    >>> box.is_empty, box.missed
+    (True, '')
     """
 
     def __init__(self, *, room: int, after: Moment = _NEVER) -> None:
@@ -59,7 +60,8 @@ class Mailbox:
         self._jobs: dict[str, LiveEvent] = {}
         self._progress: dict[str, LiveEvent] = {}
         self._wake = asyncio.Event()
-        self.overflowed = False
+        self.missed = ""
+        """Why something is missing here, until the reader was told to read anew."""
         self.ended = False
 
     @property
@@ -81,9 +83,13 @@ class Mailbox:
             if progress and progress.moment < event.moment:
                 del self._progress[event.job_id]
         if len(self._jobs) + len(self._progress) > self._room:
-            self._jobs.clear()
-            self._progress.clear()
-            self.overflowed = True
+            self.reset("too slow")
+        self._wake.set()
+
+    def reset(self, why: str) -> None:
+        """Have the reader read anew: what waits here is not all there was."""
+        self._jobs, self._progress = {}, {}
+        self.missed = why
         self._wake.set()
 
     def skip_until(self, moment: Moment) -> None:
@@ -95,6 +101,11 @@ class Mailbox:
         events = [*self._jobs.values(), *self._progress.values()]
         self._jobs, self._progress = {}, {}
         return events
+
+    def take_missed(self) -> str:
+        """Return why something is missing, once; empty if nothing is."""
+        missed, self.missed = self.missed, ""
+        return missed
 
     def end(self) -> None:
         """Nothing will come any more."""
@@ -131,6 +142,7 @@ class Hub:
         self._watchers: dict[str, set[Mailbox]] = {}
         self._readers: dict[str, dict[Mailbox, Filters]] = {}
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._repairs = Repairs()
 
     def watch(self, job_id: str, mailbox: Mailbox) -> None:
         """Put every event of this job into the mailbox."""
@@ -154,6 +166,29 @@ class Hub:
         if not boxes:
             del self._readers[owner]
             self._forget(owner)
+
+    def replay(self, owner: str, filters: Filters, mailbox: Mailbox, events: Iterable[LiveEvent]) -> None:
+        """Put past events of this owner, in their order, into the mailbox of one who comes back."""
+        repairs = self._repairs.all()
+        if repairs is None:
+            mailbox.reset("not all is known here")
+            return
+        routings: dict[str, Routing] = {}
+        for event in (*events, *repairs):
+            if event.owner != owner:
+                continue
+            routing = event.routing or routings.get(event.job_id) or self._routing(event.job_id)
+            if routing is not None:
+                routings[event.job_id] = routing
+            self._note(event, routing)
+            if filters.match(event.state, routing):
+                mailbox.put(event)
+
+    def reset(self, why: str) -> None:
+        """Have all readers of many read anew."""
+        for readers in self._readers.values():
+            for mailbox in readers:
+                mailbox.reset(why)
 
     def wants(self, owner: str, job_id: str) -> bool:
         """Whether anybody would get an event of this job: if not, it need not be decoded."""
@@ -183,27 +218,45 @@ class Hub:
         for job_id in ids:
             self._seen.pop(job_id, None)
 
-    def publish(self, event: LiveEvent) -> bool:
-        """Route the event; false if something newer had gone out before."""
+    def repair(self, event: LiveEvent) -> None:
+        """Give what was found stored to those who know an older state: its event may come late, or never."""
         for mailbox in self._watchers.get(event.job_id, ()):
             mailbox.put(event)
-        readers = self._readers.get(event.owner)
-        if readers is None:
-            return True
+        if event.owner in self._readers and event.job_id in self._seen and self._tell_readers(event):
+            self._repairs.add(event)
+
+    def publish(self, event: LiveEvent) -> bool:
+        """Route the event; false if something newer had gone out before."""
+        self._repairs.heard(event)
+        for mailbox in self._watchers.get(event.job_id, ()):
+            mailbox.put(event)
+        return event.owner not in self._readers or self._tell_readers(event)
+
+    def _tell_readers(self, event: LiveEvent) -> bool:
         last = self._seen.get(event.job_id)
         if last is not None and last.moment >= event.moment:
             return False
         # Progress says little of its job: what was seen of it before stands for the rest.
         routing = event.routing or (last.routing if last else None)
+        self._note(event, routing)
+        state = event.state
+        for mailbox, filters in self._readers[event.owner].items():
+            if filters.match(state, routing):
+                mailbox.put(event)
+        return True
+
+    def _note(self, event: LiveEvent, routing: Routing | None) -> None:
+        last = self._seen.get(event.job_id)
+        if last is not None and last.moment >= event.moment:
+            return
         self._seen[event.job_id] = _Seen(event.moment, routing, event.owner, event.is_final)
         self._seen.move_to_end(event.job_id)
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        state = event.state
-        for mailbox, filters in readers.items():
-            if filters.match(state, routing):
-                mailbox.put(event)
-        return True
+
+    def _routing(self, job_id: str) -> Routing | None:
+        seen = self._seen.get(job_id)
+        return seen.routing if seen else None
 
     def _forget(self, owner: str) -> None:
         for job_id in [job_id for job_id, seen in self._seen.items() if seen.owner == owner]:

@@ -1,20 +1,23 @@
 """Wires the api together, by hand, top to bottom; nothing connects until it runs."""
 
 import logging
+import time
 
 from api.backlog import Backlog
 from api.cancelling import Cancelling
 from api.catalogue import Catalogue
 from api.dead_letters import DeadLetters
 from api.fanout import Hub
+from api.following import Following
 from api.handlers import register_handlers
 from api.http import http_app
 from api.moving import Moving
 from api.pausing import Pausing
 from api.publisher import KafkaAnnouncer
-from api.receiving import Finished, Receiving
+from api.receiving import Finished, Heard, Receiving
 from api.reconciling import Reconciling
 from api.redriving import Redriving
+from api.ring import Ring
 from api.routes.events import ManyJobs, OneJob
 from api.routes.jobs import job_routes
 from api.routes.many import many_routes
@@ -35,9 +38,11 @@ from service_chassis.health import Health
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets
+from service_chassis.positions import Positions
 from service_chassis.publisher import Publisher
 from service_chassis.server import Grace, HttpServer, Part, Service, ops_server
 from service_chassis.subscription import Subscription
+from service_chassis.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +54,6 @@ def create_app(settings: Settings) -> Service:
     store, tasks, letters = MongoJobStore(mongo), MongoTaskStore(mongo), DeadLetters(mongo)
     publisher = Publisher(settings.kafka, client_id="api", metrics=metrics)
     offsets = KafkaOffsets(settings.kafka, client_id="api-offsets")
-    events = Subscription(
-        settings.kafka, topic=Topic.JOB_EVENTS, group=None, client_id="api", metrics=metrics, depth=1
-    )
     catalogue = Catalogue(store=tasks)
     backlog = Backlog(store=store)
     announcer = KafkaAnnouncer(
@@ -89,14 +91,38 @@ def create_app(settings: Settings) -> Service:
     )
 
     hub, finished = Hub(), Finished()
-    register_handlers(events, Receiving(hub=hub, finished=finished, dropped=metrics.dropped))
-    streams = Streams(hub=hub, store=store, settings=settings.streams)
+    ring = Ring[Heard](kept=settings.streams.replayed, room=settings.streams.replay_room)
+    receiving = Receiving(
+        hub=hub, ring=ring, finished=finished, dropped=metrics.dropped, cluster=offsets.cluster_id
+    )
+    positions = Positions(back=settings.streams.replayed, began=receiving.begin)
+    events = Subscription(
+        settings.kafka,
+        topic=Topic.JOB_EVENTS,
+        group=None,
+        client_id="api",
+        metrics=metrics,
+        depth=1,
+        positions=positions,
+    )
+    register_handlers(events, receiving)
+    watchdog = Watchdog(
+        events,
+        offsets=positions.behind(offsets),
+        patience=settings.kafka.stuck_after,
+        clock=time.monotonic,
+        metrics=metrics,
+        end=None,
+    )
+    streams = Streams(settings=settings.streams)
+    following = Following(hub=hub, ring=ring, store=store, streams=streams, mailbox=settings.streams.mailbox)
     metrics.gauge("streams_open", "Live streams").set_function(lambda: len(streams))
+    metrics.gauge("events_kept_bytes", "Memory of what can be replayed").set_function(lambda: ring.bytes)
     reconciling = Reconciling(
         hub=hub,
         store=store,
         every=settings.streams.reconcile,
-        events_come=lambda: publisher.check().ok,
+        events_come=lambda: publisher.check().ok and events.check().ok,
         inline_limit=INLINE_LIMIT,
     )
     statistics = Statistics(
@@ -110,8 +136,8 @@ def create_app(settings: Settings) -> Service:
     limit = settings.http.body_limit
     app = http_app(
         submit=PostJobs(submissions=submissions, body_limit=limit),
-        many=ManyJobs(streams),
-        one=OneJob(streams),
+        many=ManyJobs(following),
+        one=OneJob(following),
         routers=[
             job_routes(store=store),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
@@ -144,6 +170,7 @@ def create_app(settings: Settings) -> Service:
         announcer,
         offsets,
         events,
+        watchdog,
         reconciling,
         server,
         streams,

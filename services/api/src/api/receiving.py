@@ -1,19 +1,21 @@
-"""From Kafka records to the hub: skips by headers what nobody wants, drops what cannot be read."""
+"""From Kafka records to ring and hub: skips by headers what nobody wants, drops what cannot be read."""
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 from prometheus_client import Counter
 
 from api.fanout import Hub
 from api.live_event import LiveEvent
+from api.ring import Ring
 from job_contracts.lifecycle import FINAL
 from job_contracts.messages import JobChanged, UnreadableError, read_event
 from job_contracts.topics import Topic
+from service_chassis.raw_messages import Records
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +47,79 @@ class Finished:
         return sum(count for second, count in self._seconds if second > since)
 
 
-class Receiving:
-    """Reads what stands on `job-events` for the hub."""
+class Heard:
+    """A message as it stands in the ring: decoded when somebody first wants it."""
 
-    def __init__(self, *, hub: Hub, finished: Finished, dropped: Counter) -> None:
-        self._hub = hub
-        self._finished = finished
+    __slots__ = ("_event", "_unreadable", "_value")
+
+    def __init__(self, value: bytes | None, unreadable: Counter) -> None:
+        self._value, self._unreadable = value, unreadable
+        self._event: LiveEvent | None = None
+
+    def event(self) -> LiveEvent | None:
+        """Return the event in it; None if there is none that can be read, which is counted once."""
+        if self._value is not None:
+            value, self._value = self._value, None
+            self._event = self._read(value)
+        return self._event
+
+    def _read(self, value: bytes) -> LiveEvent | None:
+        try:
+            message = read_event(value)
+            if isinstance(message, JobChanged):
+                return LiveEvent.of_change(message)
+            return LiveEvent.of_progress(message)
+        except (UnreadableError, msgspec.DecodeError, RecursionError) as error:
+            self._unreadable.inc()
+            log.debug("event.unreadable", extra={"reason": str(error)[:200]})
+            return None
+
+
+class Receiving:
+    """Reads what stands on `job-events`, for the ring and the hub.
+
+    Parameters
+    ----------
+    cluster
+        Asks for the id of the Kafka cluster.
+    """
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        ring: Ring[Heard],
+        finished: Finished,
+        dropped: Counter,
+        cluster: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._hub, self._ring, self._finished, self._cluster = hub, ring, finished, cluster
         self._unreadable = dropped.labels(Topic.JOB_EVENTS, "unreadable")
         self._stale = dropped.labels(Topic.JOB_EVENTS, "stale_version")
 
-    def take(self, records: Any) -> None:
-        """Give the hub every event of this batch that somebody wants."""
+    async def begin(self, starts: Mapping[int, int], ends: Mapping[int, int]) -> None:
+        """Go on reading at these offsets; called anew when there are more partitions."""
+        if not self._ring.begin(await self._cluster(), starts, ends):
+            log.info("events.begun", extra={"partitions": len(starts)})
+            self._hub.reset("the stream begins anew")
+
+    def take(self, records: Records) -> None:
+        """Keep every event of this batch, and give the hub those that somebody wants."""
         ended = 0
         for record in records:
+            heard = Heard(record.value or b"", self._unreadable)
+            at, size = record.timestamp / 1000, len(record.value or b"")
+            if not self._ring.add(record.partition, record.offset, heard, at=at, size=size):
+                log.warning("events.missing", extra={"partition": record.partition, "before": record.offset})
+                self._hub.reset("events were lost")
+            if not self._ring.is_news(record.partition, record.offset):
+                continue
             headers = dict(record.headers)
             ended += headers.get("state") in _FINAL and headers.get("type") == b"job.changed.v1"
             if self._is_wanted(record.key, headers):
-                self._read(record.value)
+                event = heard.event()
+                if event is not None and not self._hub.publish(event):
+                    self._stale.inc()
         self._finished.add(ended)
 
     def _is_wanted(self, key: bytes | None, headers: dict[str, bytes]) -> bool:
@@ -71,18 +129,3 @@ class Receiving:
         except (KeyError, UnicodeDecodeError, AttributeError):
             return True
         return not job_id or self._hub.wants(owner, job_id)
-
-    def _read(self, value: bytes | None) -> None:
-        try:
-            message = read_event(value)
-            event = (
-                LiveEvent.of_change(message)
-                if isinstance(message, JobChanged)
-                else LiveEvent.of_progress(message)
-            )
-        except (UnreadableError, msgspec.DecodeError, RecursionError) as error:
-            self._unreadable.inc()
-            log.debug("event.unreadable", extra={"reason": str(error)[:200]})
-            return
-        if not self._hub.publish(event):
-            self._stale.inc()

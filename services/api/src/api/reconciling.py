@@ -74,7 +74,7 @@ class Reconciling:
             records = await self._store.jobs(newer)
             results = await self._store.results(records, self._inline_limit)
             for record in records:
-                self._hub.publish(LiveEvent.of_record(record, results.get(record["_id"])))
+                self._hub.repair(LiveEvent.of_record(record, results.get(record["_id"])))
         for job_id in watched - stored.keys():
             self._hub.end(job_id)
         self._hub.forget(unended.keys() - stored.keys())

@@ -40,7 +40,14 @@ class HttpSettings(Section):
 class StreamSettings(Section):
     """How many live streams, and how each is treated."""
 
-    most: Annotated[int, Field(ge=1, description="Streams of one replica; each costs about 30 KiB")] = 5_000
+    most: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Streams of one replica; each costs about 30 KiB and a file descriptor, of which the last 128 "
+            "are left alone",
+        ),
+    ] = 5_000
     most_per_address: Annotated[
         int,
         Field(ge=1, description="Streams of one address, loopback exempt: one client must not use up all"),
@@ -57,6 +64,12 @@ class StreamSettings(Section):
     life: Annotated[
         timedelta, Field(description="Longest life of a stream, jittered, so that load moves to new replicas")
     ] = timedelta(minutes=10)
+    replayed: Annotated[
+        timedelta, Field(description="What a reader missed is sent again if it comes back within this time")
+    ] = timedelta(minutes=5)
+    replay_room: Annotated[
+        int, Field(ge=1_024, description="Bytes of memory for that; what is older is dropped when it is full")
+    ] = 64 * 1024 * 1024
     reconcile: Annotated[
         timedelta, Field(description="How often watched jobs are read anew: the bus alone is not trusted")
     ] = timedelta(seconds=10)

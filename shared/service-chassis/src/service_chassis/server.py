@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service_chassis.descriptors import allow_all, is_among_the_last
 from service_chassis.health import Health
 from service_chassis.metrics import CONTENT_TYPE, Metrics
 from service_chassis.settings import OpsSettings
@@ -28,21 +29,43 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+_UNACKNOWLEDGED: Final = timedelta(seconds=25)
+"""What a client has not acknowledged after this ends its connection: together with a heartbeat of 15 s, a
+client whose network is gone without a word is noticed within 45 s. The kernel alone would try for 15 minutes."""
+
+_USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux alone has it
+
+_SPARED: Final = 32
+"""File descriptors that the public server leaves to health checks, MongoDB and Kafka."""
+
+
 class HttpServer:
     """A uvicorn server as a part of a service: it listens while its context lasts.
 
     uvicorn's own signal handling waits for ever for open streams, so it is not used: on
     exit the server stops accepting, and what is still open after `drain` is cut.
+
+    Parameters
+    ----------
+    spared
+        File descriptors it leaves to others: a connection that would take one of the last is closed.
     """
 
     def __init__(
-        self, app: AsgiApp, *, host: str, port: int, name: str, drain: timedelta = timedelta(seconds=2)
+        self,
+        app: AsgiApp,
+        *,
+        host: str,
+        port: int,
+        name: str,
+        drain: timedelta = timedelta(seconds=2),
+        spared: int = _SPARED,
     ) -> None:
         self._host, self._port, self._name, self._drain = host, port, name, drain
         self._leaving = asyncio.Event()
         config = uvicorn.Config(
             app,
-            http=partial(_Connection, leaving=self._leaving),  # type: ignore[arg-type]
+            http=partial(_Connection, leaving=self._leaving, spared=spared),  # type: ignore[arg-type]
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -93,9 +116,20 @@ class _Connection(HttpToolsProtocol):
     nothing cannot be cut off, as a close waits for it to take what is buffered.
     """
 
-    def __init__(self, *args: Any, leaving: asyncio.Event, **options: Any) -> None:
+    def __init__(self, *args: Any, leaving: asyncio.Event, spared: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._leaving = leaving
+        self._leaving, self._spared = leaving, spared
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection, unless it takes a descriptor that others need."""
+        super().connection_made(transport)
+        sock = transport.get_extra_info("socket")
+        if is_among_the_last(self._spared, sock.fileno()):
+            transport.abort()
+        elif _USER_TIMEOUT is not None:
+            sock.setsockopt(
+                socket.IPPROTO_TCP, _USER_TIMEOUT, round(_UNACKNOWLEDGED / timedelta(milliseconds=1))
+            )
 
     def on_headers_complete(self) -> None:
         """Begin to answer."""
@@ -154,7 +188,9 @@ def ops_server(settings: OpsSettings, *, health: Health, metrics: Metrics) -> Ht
         else:
             await _answer(send, 404, b'{"error":"try /livez, /readyz or /metrics"}')
 
-    return HttpServer(app, host=settings.host, port=settings.port, name="ops", drain=timedelta(seconds=1))
+    return HttpServer(
+        app, host=settings.host, port=settings.port, name="ops", drain=timedelta(seconds=1), spared=0
+    )
 
 
 async def _answer(send: Send, status: int, body: bytes, content_type: str = "application/json") -> None:
@@ -205,6 +241,7 @@ class Service:
 
     async def run(self) -> None:
         """Live until asked to end."""
+        allow_all()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)

@@ -6,34 +6,32 @@ failure, so its policy is MANUAL and the commit is ours: explicit, per partition
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from service_chassis.backoff import Backoff
+from service_chassis.consumers import Demand, PatientConsumer
 from service_chassis.health import Status
-from service_chassis.metadata import pace_metadata
 from service_chassis.metrics import Metrics
+from service_chassis.positions import Positions
 from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
 from service_chassis.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-
-Demand = Callable[[], Awaitable[int]]
-"""Waits until work is wanted and returns how many messages at most."""
 
 _POLL_MS: Final = 1_000
 _REVOKE_PATIENCE: Final = timedelta(seconds=2)
 
 
 class Subscription:
-    """One topic, read by a consumer group; with `group=None` every replica reads all of it.
+    """One topic, read by a consumer group; with `positions` instead every replica reads all of it.
 
     Parameters
     ----------
@@ -45,6 +43,8 @@ class Subscription:
         Batches under way at a time; commits stay in order.
     demand
         Asked before each poll; by default as many as `max_records`.
+    positions
+        Where a reader without a group stands.
     """
 
     def __init__(
@@ -58,12 +58,14 @@ class Subscription:
         depth: int = 4,
         max_records: int = 500,
         demand: Demand | None = None,
+        positions: Positions | None = None,
     ) -> None:
         self.topic, self.group = topic, group or ""
         self.activity = 0
         """Grows with each batch that came or ended."""
         self._metrics = metrics
         self._demand = demand
+        self._positions = positions
         self._max_records = max_records
         self._slots = asyncio.Semaphore(depth)
         self._depth = depth
@@ -146,6 +148,8 @@ class Subscription:
         self._offsets.clear()
         self._to_commit.clear()
         self._last = None
+        if self._positions:
+            self._positions.release()
         await self._leave()
         self._begin()
 
@@ -189,8 +193,6 @@ class Subscription:
                     await self._broker.connect()
                     self._use_patient_consumer()
                     await self._broker.start()
-                    if not self.group:
-                        await self._start_at_the_end()
                 log.info("kafka.subscribed", extra={"topic": self.topic, "group": self.group or None})
                 self._connected = True
                 return
@@ -204,18 +206,13 @@ class Subscription:
     def _use_patient_consumer(self) -> None:
         config = self._broker.config.broker_config
         build: Any = config.builder
-        config.builder = partial(_PatientConsumer, **build.keywords, ask=self._wanted)
-
-    async def _start_at_the_end(self) -> None:
-        consumer: Any = self._subscriber.consumer
-        # The assignment of a reader without a group is made when the metadata of the topic is there.
-        while not consumer.assignment():  # noqa: ASYNC110  aiokafka has no event for it
-            await asyncio.sleep(0.05)
-        # Without the explicit seek, what arrives before the first fetch would be skipped.
-        await consumer.seek_to_end()
-        self.assigned(len(consumer.assignment()))
+        config.builder = partial(
+            PatientConsumer, **build.keywords, ask=self._wanted, positions=self._positions
+        )
 
     async def _wanted(self) -> int:
+        if self._positions and self._positions.caught_up and not self._assigned.is_set():
+            self.assigned(len(self.partitions()))
         self._asking = True
         if self._closing:
             await asyncio.Event().wait()
@@ -304,31 +301,6 @@ class Subscription:
             await asyncio.wait(self._under_way, timeout=_REVOKE_PATIENCE.total_seconds())
         if self._to_commit.is_set():
             await self._commit()
-
-
-class _PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """Waits for messages inside the poll and asks for the wanted number before each.
-
-    FastStream sleeps a whole batch timeout after an empty poll, which would delay the
-    first message after a quiet time; so no poll comes back empty.
-    """
-
-    def __init__(self, *topics: str, ask: Demand, **options: Any) -> None:
-        super().__init__(*topics, **options)
-        self._ask = ask
-        pace_metadata(self._client)
-
-    async def getmany(
-        self, *partitions: TopicPartition, timeout_ms: int = 0, **_: Any
-    ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Return at least one message and at most as many as are wanted now."""
-        while True:
-            wanted = await self._ask()
-            got: dict[TopicPartition, list[ConsumerRecord]] = await super().getmany(
-                *partitions, timeout_ms=timeout_ms, max_records=wanted
-            )
-            if got:
-                return got
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -73,7 +73,9 @@ class Watchdog:
     Parameters
     ----------
     patience
-        No progress with messages waiting for so long: the reader is made anew; for as long again: the process ends.
+        No progress with messages waiting for so long: the reader is made anew; for as long again: `end`.
+    end
+        By default the process ends; None: the reader is made anew again, as suits a service that does more than read.
     clock
         Monotonic seconds.
     """
@@ -86,7 +88,7 @@ class Watchdog:
         patience: timedelta,
         clock: Callable[[], float],
         metrics: Metrics,
-        end: Callable[[], None] = end_process,
+        end: Callable[[], None] | None = end_process,
     ) -> None:
         self._reader, self._offsets, self._end, self._clock = reader, offsets, end, clock
         self._patience = patience.total_seconds()
@@ -122,7 +124,7 @@ class Watchdog:
         reason = f"no progress for {stuck_for:.0f} s with {lag} messages waiting"
         self._reader.say_stuck(reason)
         told = {"topic": self._reader.topic, "reason": reason}
-        if self._restarted:
+        if self._restarted and self._end is not None:
             log.critical("subscription.wedged", extra=told)
             self._end()
             return

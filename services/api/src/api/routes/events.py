@@ -5,9 +5,9 @@ from starlette.datastructures import QueryParams
 
 from api.answers import field_error
 from api.fanout import Filters
+from api.following import Following
 from api.problems import invalid
 from api.routes.queries import EventQuery
-from api.streams import Streams
 from service_chassis.server import Receive, Scope, Send
 
 _LISTS = {"state", "tag"}
@@ -16,10 +16,10 @@ _LISTS = {"state", "tag"}
 class ManyJobs:
     """Serves GET /events on bare ASGI."""
 
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
+    def __init__(self, following: Following) -> None:
+        self._following = following
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Open the stream and serve it until one side ends it."""
         query = _read(scope)
         filters = Filters(
@@ -28,18 +28,18 @@ class ManyJobs:
             tags=frozenset(query.tag),
             batch=query.batch,
         )
-        await self._streams.of_many(scope, receive, send, filters)
+        await self._following.of_many(scope, send, filters)
 
 
 class OneJob:
     """Serves GET /jobs/{job_id}/events on bare ASGI."""
 
-    def __init__(self, streams: Streams) -> None:
-        self._streams = streams
+    def __init__(self, following: Following) -> None:
+        self._following = following
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _: Receive, send: Send) -> None:
         """Open the stream and serve it until one side ends it."""
-        await self._streams.of_job(scope, receive, send)
+        await self._following.of_job(scope, send)
 
 
 def _read(scope: Scope) -> EventQuery:
