@@ -101,11 +101,11 @@ class Stage:
             self._home("replicas"), replicas=Replicas(api=2, job_worker=2, result_worker=2, dlq_worker=2)
         )
 
-    def _behind_proxies(self) -> Product:
+    def _behind_proxies(self, replicas: Replicas | None = None) -> Product:
         self._hops = hops = Hops().__enter__()
         product = Product(
             self._home("proxied"),
-            replicas=Replicas(job_worker=2),
+            replicas=replicas or Replicas(job_worker=2),
             kafka_advertised=(kafka := free_port()),
             mongo_advertised=(mongo := free_port()),
         )
@@ -116,12 +116,16 @@ class Stage:
         )
         return product
 
+    def _apis_behind_proxies(self) -> Product:
+        return self._behind_proxies(Replicas(api=2))
+
 
 _KINDS: Final[Mapping[str, Callable[[Stage], Product]]] = {
     "product": Stage._one,
     "cluster": Stage._cluster,
     "trio": Stage._trio,
     "proxied": Stage._behind_proxies,
+    "proxied_apis": Stage._apis_behind_proxies,
     "replicas": Stage._replicas,
 }
 """Kinds of products by the fixture that asks for one."""
@@ -190,7 +194,17 @@ def trio(stage: Stage) -> Iterator[Product]:
 @pytest.fixture
 def proxied(stage: Stage) -> Iterator[Proxied]:
     """One broker and one MongoDB, each behind a proxy."""
-    product = stage.product("proxied")
+    yield from _proxied(stage, "proxied")
+
+
+@pytest.fixture
+def proxied_apis(stage: Stage) -> Iterator[Proxied]:
+    """The same with two replicas of the api."""
+    yield from _proxied(stage, "proxied_apis")
+
+
+def _proxied(stage: Stage, kind: str) -> Iterator[Proxied]:
+    product = stage.product(kind)
     assert stage.proxied is not None
     yield stage.proxied
     stage.proxied.kafka.heal()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from job_contracts.topics import MAX_MESSAGE_BYTES, PARTITIONS, Group, Topic
 from tests.support.waiting import until
@@ -61,22 +61,35 @@ class TopicProbe:
         return done.topic, done.partition, done.offset
 
     async def ends(self, *topics: str) -> Marks:
-        places = [TopicPartition(topic, p) for topic in topics for p in range(PARTITIONS)]
         async with asyncio.timeout(20):
+            known = await self._consumer._client.fetch_all_metadata()  # a topic may have grown
+            places = [TopicPartition(t, p) for t in topics for p in known.partitions_for_topic(t) or ()]
             ends: Marks = await self._consumer.end_offsets(places)
         return ends
+
+    async def grow(self, topic: str) -> int:
+        """Give a topic one more partition and return how many it has."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
+        async with asyncio.timeout(20):
+            await admin.start()
+            try:
+                count = len({place.partition for place in await self.ends(topic)}) + 1
+                await admin.create_partitions({topic: NewPartitions(count)})
+            finally:
+                await admin.close()
+        return count
 
     async def dump(self, topic: str, *, within: float = 30) -> list[ConsumerRecord]:
         """Return everything that came on a topic since this probe began."""
         ends = await self.ends(topic)
-        places = [tp for tp, end in ends.items() if end > self.since[tp]]
+        places = [tp for tp, end in ends.items() if end > self.since.get(tp, 0)]
         if not places:
             return []
         records: list[ConsumerRecord] = []
         async with asyncio.timeout(within):
             self._consumer.assign(places)
             for tp in places:
-                self._consumer.seek(tp, self.since[tp])
+                self._consumer.seek(tp, self.since.get(tp, 0))
             left = set(places)
             while left:
                 got = await self._consumer.getmany(*left, timeout_ms=500)

@@ -182,7 +182,7 @@ async def test_who_comes_back_to_the_stream_of_many_gets_exactly_what_was_missed
     assert "event: reset" not in text
     told = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
     # What an earlier test had repaired is told as well.
-    assert sorted((view["id"], view["state"]) for view in told if view["id"] in jobs) == sorted(
+    assert sorted((view["id"], view["state"]) for view in told if view.get("id") in jobs) == sorted(
         [(jobs[0], "running"), (jobs[1], "pending"), (jobs[2], "pending")]
     )
     assert before not in text
