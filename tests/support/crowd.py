@@ -40,7 +40,7 @@ class Reader(asyncio.Protocol):
         self.went_back = 0
         """How often, within one connection, something old came after something new."""
         self.last_id = b""
-        self.retry = 1.0
+        self.retry = 0.0
         self.is_open = False
         self._of_connection: dict[str, Moment] = {}
 
@@ -147,9 +147,15 @@ class Crowd:
                 await self._connect(reader, (self._replica or reader.number + 1) - 1)
 
         await asyncio.gather(*map(come, self.readers))
-        await until_true(
-            lambda: all(r.retry != 1.0 for r in self.readers), within=30, what="all to be let in"
-        )
+
+        def look() -> bool:
+            waiting = [reader.number for reader in self.readers if not reader.retry and reader.is_open]
+            assert not waiting, (
+                f"{len(waiting)} wait, {self.open} are open, {self.heard('busy')} were sent away"
+            )
+            return True
+
+        await until_true(look, within=30, what="all to be let in or sent away")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -216,7 +222,7 @@ class Crowd:
     async def _come_back(self, reader: Reader) -> None:
         turn = reader.number + (self._replica or 1)
         while True:
-            await asyncio.sleep(reader.retry)
+            await asyncio.sleep(reader.retry or 1)
             self.returned_at.append(time.monotonic())
             try:
                 await self._connect(reader, turn)

@@ -14,6 +14,8 @@ HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
+    # Who was sent away must not keep the descriptor for which there was no room.
+    (b"connection", b"close"),
 ]
 END: Final = frame("end", b"{}")
 BUSY: Final = b"retry: 30000\n\n" + frame("busy", b"{}")
