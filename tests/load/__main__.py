@@ -6,6 +6,8 @@ that is dropped afterwards; with BASE=http://… it drives one that runs already
 
 * single POSTs from 64 connections, each posting as fast as it is answered;
 * 100 jobs a second, due at fixed moments whatever the answers do.
+
+With `--streams 2000` it measures live streams instead: see `tests/load/streams.py`.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from jobstream_local.state import Home
 from tests.load import cpu
 from tests.load.driving import Driver, Tally
 from tests.load.report import Figures, line, table
+from tests.load.streams import measure
 from tests.load.wire import WireError
 
 _BODY = b'{"task":"noop","payload":{}}'
@@ -41,9 +44,12 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10, help="length of the open loop")
     parser.add_argument("--warmup", type=int, default=4_000, help="single POSTs before anything counts")
     parser.add_argument("--rounds", type=int, default=2, help="the table shows the median")
+    parser.add_argument(
+        "--streams", type=int, help="instead of jobs: so many idle streams, and others that are busy"
+    )
     options = parser.parse_args()
     try:
-        return uvloop.run(_bench(options))
+        return uvloop.run(measure(options.streams, options.seconds) if options.streams else _bench(options))
     except (OSError, WireError) as error:
         _say(f"no figures: {error}")
         return 1
