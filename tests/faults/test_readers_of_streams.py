@@ -64,18 +64,18 @@ def kernel_bytes(port: int) -> int:
 async def test_readers_that_take_nothing_are_cut_off_and_slow_down_nobody(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    count, jobs, rate = round(form.of(50, 500)), round(form.of(80, 150)), form.of(20, 10)
+    count, jobs, rate = round(form.of(50, 500)), round(form.of(80, 120)), form.of(20, 10)
     port = product.service("api-1").ports["http"]
     urls = product.stack.api_urls
 
     def load() -> Load:
         return Load(api, jobs=jobs, rate=rate, seed=form.seed, mix=lambda *_: Wanted(fields={"tags": TAGS}))
 
-    before, all_jobs = await footprints(product), list[str]()
+    before = await footprints(product)
     async with Crowd(urls, count=count) as good:
-        async with load() as alone:
-            all_jobs += await alone.done()
-        await converge(good, records, alone.jobs)
+        async with load() as before_them:
+            await before_them.done()
+        await converge(good, records, before_them.jobs)
         async with Crowd(urls, count=count, comes_back=False, buffer=4_096) as stalled:
             for reader in stalled.readers:
                 reader.stall()
@@ -85,31 +85,36 @@ async def test_readers_that_take_nothing_are_cut_off_and_slow_down_nobody(
                 while not beside.is_over:
                     held = max(held, kernel_bytes(port))
                     await asyncio.sleep(0.25)  # between two looks
-                all_jobs += await beside.done()
+                await beside.done()
             during = await footprints(product)
             await open_streams(product, count, within=CUT_WITHIN)
             cut_at = time.monotonic() - began
-        after = await converge(good, records, beside.jobs)
+        async with load() as after_them:
+            await after_them.done()
+        after = await converge(good, records, [*beside.jobs, *after_them.jobs])
         assert good.open == count
         went_back = good.went_back
     grown = await back_to_baseline(product, before)
     await at_rest(records, topics)
     counted = await check(product, api.history, records=records, topics=topics)
-    first, second = heard_after(alone, api, good), heard_after(beside, api, good)
-    p99 = [statistics.quantiles(seconds, n=100)[98] for seconds in (first, second)]
+    late = [
+        statistics.quantiles(heard_after(some, api, good), n=100)[98]
+        for some in (before_them, beside, after_them)
+    ]
+    alone = max(late[0], late[2])  # the machine is not the same all the time
     rss = during["api-1"].rss - before["api-1"].rss
     figures(
         good=count,
         stalled=count,
-        heard_after_p99_ms_alone=1000 * p99[0],
-        heard_after_p99_ms_beside_stalled=1000 * p99[1],
+        heard_after_p99_ms_alone=1000 * alone,
+        heard_after_p99_ms_beside_stalled=1000 * late[1],
         all_cut_after_s=cut_at,
         kernel_KiB_a_stalled=held / count / 1024,
         rss_growth_KiB_a_reader=rss / count / 2 / 1024,
         **grown,
         **counted,
     )
-    assert p99[1] < SLOWER * p99[0] + 0.05
+    assert late[1] < SLOWER * alone + 0.05
     assert held / count < 512 * 1024
     assert rss / (2 * count) < 512 * 1024 + 16 * 2**20 / count
     assert went_back == 0

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -136,6 +137,7 @@ async def _post(address: Address, rate: float, seconds: float) -> list[float]:
 async def _deliveries(address: Address, pid: int) -> float:
     """Return events that reached streams in one second of a process's CPU."""
     process = psutil.Process(pid)
+    _say(f"{_BUSY} streams that get every event")
     async with _streams(address, "/events", _BUSY) as streams:
         used = sum(process.cpu_times()[:2])
         await _post(address, _BUSY_RATE, _BUSY_SECONDS)
@@ -149,7 +151,8 @@ async def _anchor() -> float | None:
         return None
     with tempfile.TemporaryDirectory(prefix="jobstream-anchor-") as home:
         binary, port = Path(home) / "hub", free_port()
-        env = {"GOCACHE": f"{home}/cache", **os.environ, "GOMAXPROCS": "1"}
+        env = {**os.environ, "GOMAXPROCS": "1"}
+        _say("building the hub in Go: minutes, the first time")
         await asyncio.to_thread(
             subprocess.run, [go, "build", "-o", str(binary), str(_ANCHOR)], check=True, env=env
         )
@@ -163,17 +166,23 @@ async def _anchor() -> float | None:
             await process.wait()
 
 
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
 async def measure(count: int, seconds: float) -> int:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="jobstream-bench-") as home:
         replicas = Replicas(job_worker=1, result_worker=0, dlq_worker=0)
         async with Stack(Path(home), ports=Ports.free(), replicas=replicas) as stack:
             await stack.stop("job-worker-1")  # it has told its tasks, and is not to run them
+            _say("posting with no stream open")
             address, pid = Address(stack.api_url), stack.part("api-1").process.pid
             assert pid is not None
             await _post(address, _EVENTS_A_SECOND, 2)
             before = await _post(address, _EVENTS_A_SECOND, seconds)
             held = psutil.Process(pid).memory_info().rss
+            _say(f"opening {count} idle streams")
             async with _streams(address, _IDLE, count):
                 await asyncio.sleep(1)  # the buffers of their opening are given back
                 grown = psutil.Process(pid).memory_info().rss - held

@@ -140,7 +140,9 @@ class Hub:
 
     def __init__(self) -> None:
         self._watchers: dict[str, set[Mailbox]] = {}
-        self._readers: dict[str, dict[Mailbox, Filters]] = {}
+        # Thousands of readers have few different wishes: each wish is judged once an event.
+        self._readers: dict[str, dict[Filters, set[Mailbox]]] = {}
+        self._wishes: dict[Mailbox, Filters] = {}
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._repairs = Repairs()
 
@@ -157,13 +159,16 @@ class Hub:
 
     def follow(self, owner: str, filters: Filters, mailbox: Mailbox) -> None:
         """Put every event of this owner that passes the filters into the mailbox."""
-        self._readers.setdefault(owner, {})[mailbox] = filters
+        self._readers.setdefault(owner, {}).setdefault(filters, set()).add(mailbox)
+        self._wishes[mailbox] = filters
 
     def unfollow(self, owner: str, mailbox: Mailbox) -> None:
         """Take the mailbox away."""
-        boxes = self._readers[owner]
-        del boxes[mailbox]
-        if not boxes:
+        filters, wishes = self._wishes.pop(mailbox), self._readers[owner]
+        wishes[filters].discard(mailbox)
+        if not wishes[filters]:
+            del wishes[filters]
+        if not wishes:
             del self._readers[owner]
             self._forget(owner)
 
@@ -186,9 +191,8 @@ class Hub:
 
     def reset(self, why: str) -> None:
         """Have all readers of many read anew."""
-        for readers in self._readers.values():
-            for mailbox in readers:
-                mailbox.reset(why)
+        for mailbox in self._wishes:
+            mailbox.reset(why)
 
     def wants(self, owner: str, job_id: str) -> bool:
         """Whether anybody would get an event of this job: if not, it need not be decoded."""
@@ -240,9 +244,10 @@ class Hub:
         routing = event.routing or (last.routing if last else None)
         self._note(event, routing)
         state = event.state
-        for mailbox, filters in self._readers[event.owner].items():
+        for filters, mailboxes in self._readers[event.owner].items():
             if filters.match(state, routing):
-                mailbox.put(event)
+                for mailbox in mailboxes:
+                    mailbox.put(event)
         return True
 
     def _note(self, event: LiveEvent, routing: Routing | None) -> None:
