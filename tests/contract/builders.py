@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from msgspec import Raw
 
 from job_contracts.lifecycle import LIVE, ErrorKind, JobState
 from job_contracts.messages import ErrorInfo, JobFailed, JobSucceeded, encode
+
+TAKEN_AT: Final = 1_700_000_000_000
+"""When Kafka took a message, in milliseconds since 1970."""
 
 
 def job_record(state: JobState | str = JobState.RUNNING, version: int = 2, **fields: Any) -> dict[str, Any]:
@@ -76,10 +79,12 @@ class Stood:
     topic: str = "results"
     partition: int = 0
     offset: int = 0
-    timestamp: int = 1_700_000_000_000
+    timestamp: int = TAKEN_AT
 
 
-def on(topic: str, *messages: JobSucceeded | JobFailed | bytes | None, start: int = 0) -> list[Stood]:
+def on(
+    topic: str, *messages: JobSucceeded | JobFailed | bytes | None, start: int = 0, taken_at: int = TAKEN_AT
+) -> list[Stood]:
     """Messages one behind the other in one partition."""
     values = [m if m is None or isinstance(m, bytes) else encode(m) for m in messages]
-    return [Stood(value, topic=topic, offset=start + n) for n, value in enumerate(values)]
+    return [Stood(value, topic=topic, offset=start + n, timestamp=taken_at) for n, value in enumerate(values)]

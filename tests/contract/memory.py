@@ -37,8 +37,7 @@ class MemoryStore:
             if isinstance(item, JobSucceeded):
                 self.results.setdefault((item.job_id, item.version), one_line(bytes(item.result)).decode())
             else:
-                stood = item.received
-                self.letters.setdefault(f"{cluster}.{stood.topic}.{stood.partition}.{stood.offset}", item)
+                self.letters.setdefault(item.id_on(cluster), item)
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
         self.calls.append("apply")

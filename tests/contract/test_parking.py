@@ -16,7 +16,7 @@ from job_contracts.topics import Topic
 from job_contracts.views import Record, changed
 from service_chassis.metrics import Metrics
 from service_chassis.settings import MongoDriver
-from tests.contract.builders import Stood, failed, job_record, on, succeeded
+from tests.contract.builders import TAKEN_AT, Stood, failed, job_record, on, succeeded
 from tests.contract.keepers import Keeper, MongoKeeper
 
 
@@ -52,11 +52,12 @@ class Story:
         self.asked += 1
         return self.cluster
 
-    async def park(self, *messages: object, start: int = 0) -> None:
-        await self._parking.park(on("dead-letter", *messages, start=start))  # type: ignore[arg-type]
+    async def park(self, *messages: object, start: int = 0, taken_at: int = TAKEN_AT) -> None:
+        stood = on("dead-letter", *messages, start=start, taken_at=taken_at)  # type: ignore[arg-type]
+        await self._parking.park(stood)
 
-    def letter_id(self, offset: int) -> str:
-        return f"{self.cluster}.dead-letter.0.{offset}"
+    def letter_id(self, offset: int, *, taken_at: int = TAKEN_AT) -> str:
+        return f"{self.cluster}.dead-letter.0.{offset}.{taken_at}"
 
     def dropped(self, reason: str) -> float:
         labels = {"topic": Topic.DEAD_LETTER, "reason": reason}
@@ -182,6 +183,15 @@ async def test_the_same_offset_on_another_cluster_is_another_letter(keeper: Keep
     await second.park(b"second")
     assert await keeper.raw_letter(first.letter_id(0)) == b"first"
     assert await keeper.raw_letter(second.letter_id(0)) == b"second"
+
+
+async def test_the_same_offset_on_a_topic_that_was_made_anew_is_another_letter(
+    keeper: Keeper, story: Story
+) -> None:
+    await story.park(b"first")
+    await story.park(b"second", taken_at=TAKEN_AT + 1)
+    assert await keeper.raw_letter(story.letter_id(0)) == b"first"
+    assert await keeper.raw_letter(story.letter_id(0, taken_at=TAKEN_AT + 1)) == b"second"
 
 
 async def test_the_cluster_is_asked_for_its_id_once(story: Story) -> None:

@@ -12,7 +12,7 @@ from job_contracts.lifecycle import MOVES, ErrorKind, JobState
 from job_contracts.messages import ErrorInfo
 from job_contracts.views import Record
 from service_chassis.metrics import Metrics
-from tests.contract.builders import failed, job_record, on
+from tests.contract.builders import TAKEN_AT, failed, job_record, on
 from tests.contract.memory import MemoryStore
 
 
@@ -69,7 +69,7 @@ async def test_noise_alone_touches_no_record_and_is_not_announced() -> None:
     bench = Bench()
     await bench.parking.park(on("dead-letter", b"noise", None))
     assert bench.store.calls == ["keep"]
-    assert list(bench.store.letters) == ["c1.dead-letter.0.0", "c1.dead-letter.0.1"]
+    assert list(bench.store.letters) == [f"c1.dead-letter.0.{n}.{TAKEN_AT}" for n in range(2)]
 
 
 async def test_jobs_that_failed_alike_move_together() -> None:

@@ -31,6 +31,15 @@ class DeadLetter:
         """The bytes to keep: of the message that was rejected, or of the letter itself."""
         return self.says.raw if isinstance(self.says, MessageRejected) else self.received.value or b""
 
+    def id_on(self, cluster: str) -> str:
+        """The same whenever this message is read, and no other message's.
+
+        Offsets begin anew on another cluster, and on a topic that was deleted and made again:
+        there the moment at which Kafka took the message tells the two apart.
+        """
+        at = self.received
+        return f"{cluster}.{at.topic}.{at.partition}.{at.offset}.{at.timestamp}"
+
 
 class LetterStore(Protocol):
     """What parking asks of storage."""

@@ -40,7 +40,7 @@ class MongoLetterStore:
 def _document(letter: DeadLetter, cluster: str, now: datetime, expire_at: datetime) -> dict[str, Any]:
     received, says = letter.received, letter.says
     document: dict[str, Any] = {
-        "_id": f"{cluster}.{received.topic}.{received.partition}.{received.offset}",
+        "_id": letter.id_on(cluster),
         "error": msgspec.structs.asdict(says.error),
         "origin": msgspec.structs.asdict(origin_of(received)),
         "raw": letter.raw,
