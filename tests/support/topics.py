@@ -1,13 +1,15 @@
 """Kafka as a test sees it: what stands on the topics, how far the groups are, and raw bytes put there."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from job_contracts.topics import MAX_MESSAGE_BYTES, PARTITIONS, Group, Topic
+from job_contracts.topics import MAX_MESSAGE_BYTES, PARTITIONS, TOPICS, Group, Topic
 from tests.support.waiting import until
 
 READERS: Final[Mapping[Group, Topic]] = {
@@ -101,24 +103,50 @@ class TopicProbe:
             self._consumer.unsubscribe()
         return records
 
+    async def committed(self, group: str) -> Marks:
+        """How far a group has come."""
+        async with self._admin() as admin:
+            done: Mapping[TopicPartition, Any] = await admin.list_consumer_group_offsets(group)
+        return {tp: meta.offset for tp, meta in done.items()}
+
     async def lag(self) -> dict[str, int]:
         """Return how many messages each group has not committed yet."""
+        lags = {}
+        for group, topic in READERS.items():
+            ends, offsets = await self.ends(topic), await self.committed(group)
+            lags[str(group)] = sum(
+                max(0, end - max(offsets.get(tp, -1), self.since.get(tp, 0))) for tp, end in ends.items()
+            )
+        return lags
+
+    # --- what an operator may do
+    async def configure(self, topic: str, **settings: str) -> None:
+        """Give a topic the settings it is declared with, and these; names with `_` for `.`."""
+        declared = next(dict(spec.configs) for spec in TOPICS if spec.name == topic)
+        wanted = declared | {name.replace("_", "."): value for name, value in settings.items()}
+        async with self._admin() as admin:
+            (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
+        assert not answer.resources[0][0], answer
+
+    async def delete(self, topic: str) -> None:
+        """Drop a topic with all that stands on it."""
+        async with self._admin() as admin:
+            await admin.delete_topics([topic])
+
+            async def gone() -> bool:
+                return topic not in await admin.list_topics()
+
+            await until(gone, within=20, what=f"{topic} to be deleted")
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
         async with asyncio.timeout(20):
             await admin.start()
             try:
-                lags = {}
-                for group, topic in READERS.items():
-                    ends = await self.ends(topic)
-                    done: Mapping[TopicPartition, Any] = await admin.list_consumer_group_offsets(group)
-                    offsets = {tp: meta.offset for tp, meta in done.items()}
-                    lags[str(group)] = sum(
-                        max(0, end - max(offsets.get(tp, -1), self.since.get(tp, 0)))
-                        for tp, end in ends.items()
-                    )
+                yield admin
             finally:
                 await admin.close()
-        return lags
 
     async def drained(self, *, within: float = 30) -> None:
         """Wait until every group has committed all there is."""
