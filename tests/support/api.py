@@ -48,15 +48,14 @@ class Api:
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the next replica that takes connections."""
-        for _ in self._urls[1:]:
-            with contextlib.suppress(httpx.ConnectError):
-                return await self._ask_next(method, path, **options)
-        return await self._ask_next(method, path, **options)
-
-    async def _ask_next(self, method: str, path: str, **options: Any) -> httpx.Response:
         self._turn += 1
-        url = self._urls[self._turn % len(self._urls)]
-        return await self._client.request(method, f"{url}{path}", **options)
+        # Its own order: calls that run meanwhile have their turns, and each must come past every replica.
+        first = self._turn % len(self._urls)
+        *others, last = *self._urls[first:], *self._urls[:first]
+        for url in others:
+            with contextlib.suppress(httpx.ConnectError):
+                return await self._client.request(method, f"{url}{path}", **options)
+        return await self._client.request(method, f"{last}{path}", **options)
 
     async def get(self, path: str, **options: Any) -> httpx.Response:
         return await self.call("GET", path, **options)
