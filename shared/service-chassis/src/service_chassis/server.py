@@ -1,11 +1,14 @@
 """How a service lives: parts that start together, an ops port, and an end on SIGTERM."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
 import socket
+import termios
 import time
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import timedelta
@@ -75,11 +78,12 @@ class HttpServer:
             backlog=2048,
         )
         self._server = _QuietServer(config)
+        self._listener: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self.port = port
 
     async def __aenter__(self) -> "HttpServer":
-        listener = _listen(self._host, self._port)
+        self._listener = listener = _listen(self._host, self._port)
         self.port = listener.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name=f"http-{self._name}")
         while not self._server.started:
@@ -90,6 +94,7 @@ class HttpServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._leaving.set()
         self._server.should_exit = True
         if self._task:
             await self._task
@@ -105,8 +110,16 @@ class HttpServer:
         yield
         self._leaving.set()
         await asyncio.sleep(linger.total_seconds())
-        for listener in self._server.servers:
-            listener.close()
+        if self._listener is not None:
+            # Closed at once, the system would reset those that it has let in and the loop has not seen yet.
+            self._listener.listen(0)
+            await asyncio.sleep(_LAST_CALLERS)
+        for server in self._server.servers:
+            server.close()
+
+
+_LAST_CALLERS: Final = 0.05
+"""Seconds in which the loop takes up who has come already, while nobody else is let in."""
 
 
 class _Connection(HttpToolsProtocol):
@@ -141,6 +154,18 @@ class _Connection(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self.scope["extensions"] = {"transport": self.transport}  # type: ignore[dict-item]
+
+    def shutdown(self) -> None:
+        """End it, unless a request has come that the loop has not read yet: that one is answered first."""
+        if not self._has_unread():
+            super().shutdown()
+
+    def _has_unread(self) -> bool:
+        if self.transport.is_closing():
+            return False
+        unread = array("i", [0])
+        fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, unread)
+        return unread[0] > 0
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
