@@ -93,6 +93,7 @@ class Load:
         self.latencies: list[float] = []
         """Seconds of every POST that was answered, accepted or not."""
         self._posting: asyncio.Task[None] | None = None
+        self._enough = False
 
     async def __aenter__(self) -> Self:
         self._posting = asyncio.create_task(self._post_all(), name="load")
@@ -115,6 +116,10 @@ class Load:
         assert self._posting, "it was never begun"
         await asyncio.shield(self._posting)
         return self.jobs
+
+    def enough(self) -> None:
+        """Submit no more than have been submitted: for loads that last as long as something else."""
+        self._enough = True
 
     async def reached(self, share: float) -> None:
         """Wait until this share of the jobs, from 0 to 1, is accepted."""
@@ -157,9 +162,9 @@ class Load:
         """Seconds of the slowest answer."""
         return max(self.latencies, default=0.0)
 
-    def quantile(self, share: float) -> float:
-        """Seconds within which this share of the POSTs was answered."""
-        ordered = sorted(self.latencies)
+    def quantile(self, share: float, *, among: slice = slice(None)) -> float:
+        """Seconds within which this share of the POSTs, or of some of them, was answered."""
+        ordered = sorted(self.latencies[among])
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
     # --- posting
@@ -168,6 +173,8 @@ class Load:
         async with asyncio.TaskGroup() as posts:
             for number in range(len(self.wanted)):
                 await asyncio.sleep(max(0.0, began + number / self._rate - time.monotonic()))
+                if self._enough:
+                    return
                 posts.create_task(self._post(number))
 
     async def _post(self, number: int) -> None:
