@@ -9,6 +9,7 @@ faults it is told to play, one a request, before it answers well again:
 
 import gzip
 import json
+import math
 import socket
 import struct
 import threading
@@ -56,13 +57,26 @@ class Unsplash:
         How many photographs fit any search.
     quota, window
         How many requests are answered in how much time; Unsplash's demo mode has 50 an hour.
+    says_when
+        Whether a refusal names the end of the window, which Unsplash's own does not: without that
+        its callers wait for the next full hour, however short the window is.
     """
 
     def __init__(
-        self, *, found: int = 1_000, quota: int = 50, window: timedelta = timedelta(hours=1)
+        self,
+        *,
+        found: int = 1_000,
+        quota: int = 50,
+        window: timedelta = timedelta(hours=1),
+        says_when: bool = False,
     ) -> None:
         self.found = found
         self.requests: list[Request] = []
+        self.windows = 1
+        """Of which the quota was asked for."""
+        self.refused = 0
+        """Requests that came when the quota was used up."""
+        self.says_when = says_when
         self._quota, self._window = quota, window.total_seconds()
         self._lock = threading.Lock()
         self._script: deque[Answer] = deque()
@@ -102,8 +116,15 @@ class Unsplash:
             self.requests.append(request)
             if time.monotonic() - self._window_started >= self._window:
                 self._window_started, self._used = time.monotonic(), 0
+                self.windows += 1
             self._used = min(self._used + 1, self._quota + 1)
+            self.refused += self._used > self._quota
             return (self._script.popleft() if self._script else self._always), self._quota - self._used
+
+    @property
+    def window_left(self) -> float:
+        """Seconds until the quota begins anew."""
+        return max(0.0, self._window - (time.monotonic() - self._window_started))
 
     @property
     def quota(self) -> int:
@@ -262,10 +283,12 @@ def quota_used_up(*, said: bool = True, counted: bool = True) -> Answer:
     """The quota of this window is used up, told by the body, a header, or both."""
 
     def play(handler: _Handler) -> None:
+        upstream = handler.unsplash
+        when = {"Retry-After": str(math.ceil(upstream.window_left))} if upstream.says_when else {}
         handler.answer(
             403,
             b"Rate Limit Exceeded" if said else b"Forbidden",
-            headers={"X-Ratelimit-Remaining": "0" if counted else "7"},
+            headers={"X-Ratelimit-Remaining": "0" if counted else "7", **when},
             content_type="text/plain",
         )
 
