@@ -14,10 +14,11 @@ from tests.support.api import Api
 from tests.support.figures import Figures
 from tests.support.invariants import check
 from tests.support.load import Load
+from tests.support.preloaded import COMPILER
 from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
-from tests.support.wall_clocks import COMPILER, wall_clocks
+from tests.support.wall_clocks import wall_clocks
 
 JUMPS = timedelta(minutes=70), timedelta(minutes=-70), timedelta(0)
 """From true time: more than an hour ahead, then as far behind, then back."""

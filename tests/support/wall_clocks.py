@@ -1,21 +1,13 @@
 """Wall clocks of single processes, moved while they run; made by a few lines of C, preloaded."""
 
-import asyncio
-import shutil
 import struct
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
+from tests.support.preloaded import compiled
 from tests.support.product import Product
-
-COMPILER: Final = shutil.which("cc")
-"""Without one there is no moving of clocks."""
-
-_SOURCE: Final = Path(__file__).parent / "native" / "wall_clock.c"
 
 
 class WallClock:
@@ -34,10 +26,7 @@ class WallClock:
 @asynccontextmanager
 async def wall_clocks(product: Product, folder: Path) -> AsyncIterator[Mapping[str, WallClock]]:
     """Run every service process on a clock of its own, by name; on the true one again afterwards."""
-    assert COMPILER
-    library = folder / "wall_clock.so"
-    command = [COMPILER, "-shared", "-fPIC", "-O2", "-o", str(library), str(_SOURCE)]
-    await asyncio.to_thread(subprocess.run, command, check=True)
+    library = await compiled("wall_clock", folder)
     clocks = {service.name: WallClock(folder / service.name) for service in product.services()}
     moved = {
         name: {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clock.file)} for name, clock in clocks.items()

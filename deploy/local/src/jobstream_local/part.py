@@ -37,8 +37,10 @@ class Part(ABC):
         """Whether it should run: what the supervisor brings back when it does not."""
         self.comes_back = False
         """Whether somebody does so: then its death is no reason to stop waiting for it."""
+        self.extra_env: dict[str, str] = {}
+        """On top of its environment from the next start on: for tests that let it see another world."""
         log = home / "logs" / f"{name}.log"
-        self.process = Process(name, self.command, log=log, env=self.environ, cwd=home)
+        self.process = Process(name, self.command, log=log, env=self._whole_env, cwd=home)
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -47,6 +49,9 @@ class Part(ABC):
     @abstractmethod
     def environ(self) -> Mapping[str, str]:
         """The whole environment; asked for at each start."""
+
+    def _whole_env(self) -> Mapping[str, str]:
+        return {**self.environ(), **self.extra_env}
 
     @abstractmethod
     async def ready(self) -> bool:
