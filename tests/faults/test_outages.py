@@ -7,14 +7,23 @@ from uuid import uuid4
 
 import pytest
 
+from tests.faults.conftest import Form
 from tests.support.api import Api
+from tests.support.checking.rest import at_rest
 from tests.support.figures import Figures
 from tests.support.invariants import check
+from tests.support.load import Load
 from tests.support.product import Product
 from tests.support.records import Records
 from tests.support.topics import TopicProbe
 
 KAFKA_AWAY, MONGO_AWAY = 20.0, 15.0
+
+DRAINED = 10.0
+"""Seconds after which all that piled up without Kafka has ended, once it is back."""
+
+MADE_ANEW = 30.0
+"""Seconds after which a reader that the bounce has wedged reads again: the watchdog's patience, its look, the group."""
 
 
 @pytest.mark.row(
@@ -60,6 +69,7 @@ async def test_posts_do_not_wait_for_a_dead_kafka_and_all_finish_once_it_is_back
         **counted,
     )
     assert p99 < 1
+    assert recovered < 2 * DRAINED
     assert (counted["dead letters"], counted["extra attempts"]) == (0, 0)
 
 
@@ -106,3 +116,51 @@ async def test_a_frozen_mongodb_refuses_posts_quickly_and_burns_no_attempt(
     assert slowest < 3
     assert (counted["dead letters"], counted["extra attempts"]) == (0, 0)
     assert {(await records.job(job))["failures"] for job in running} == {0}
+
+
+@pytest.mark.row("F9", promise="readers get on each time when Kafka goes and comes back again and again")
+@pytest.mark.timeout(400)
+async def test_readers_get_on_each_time_when_kafka_is_bounced(
+    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
+) -> None:
+    bounces, went_on, doomed = int(form.of(2, 5)), list[float](), set[str]()
+    services = [service.name for service in product.services()]
+    starts = {name: product.stack.part(name).process.starts for name in services}
+    product.stack.supervise = True  # a process that ends itself, for its reader is wedged, comes back
+    try:
+        async with Load(api, jobs=max(form.jobs, 200), rate=form.of(8, 8, 20), seed=form.seed) as load:
+            for turn in range(bounces):
+                await load.reached((turn + 0.3) / (bounces + 1))
+                await (product.stack.kill, product.stack.stop)[turn % 2]("kafka")
+                await product.stack.start("kafka")
+                back = time.monotonic()
+                # The first goes through job- and result-worker, the second through dlq-worker.
+                good = await api.submit_surely("noop")
+                bad = await api.submit_surely("sleep", {"seconds": 0.01, "fail": "reject"})
+                doomed.add(bad)
+                await records.all_final([good, bad], within=2 * MADE_ANEW)
+                went_on.append(time.monotonic() - back)
+            await load.done()
+        healed = time.monotonic()
+        await records.all_final(load.jobs, within=60)
+        recovered = time.monotonic() - healed
+        await at_rest(records, topics)
+    finally:
+        product.stack.supervise = False
+    made_anew = [
+        await product.counted(kind, "subscription_restarts_total")
+        for kind in ("job-worker", "result-worker", "dlq-worker")
+    ]
+    counted = await check(
+        product, api.history, records=records, topics=topics, must_fail=load.doomed | doomed
+    )
+    ended = sum(product.stack.part(name).process.starts - starts[name] for name in services)
+    figures(
+        bounces=bounces,
+        went_on_after_s=max(went_on),
+        readers_made_anew=sum(made_anew),
+        processes_made_anew=ended,
+        recovery_s=recovered,
+        **counted,
+    )
+    assert counted["extra attempts"] == 0
