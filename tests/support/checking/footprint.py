@@ -1,6 +1,9 @@
 """I10: what a process holds - memory, file descriptors, asyncio tasks - is bounded and returns to where it was."""
 
-from collections.abc import Mapping
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -69,3 +72,24 @@ async def back_to_baseline(
         "fd growth": max(now.fds - was.fds for was, now in both),
         "task growth": max(now.tasks - was.tasks for was, now in both),
     }
+
+
+@asynccontextmanager
+async def highest_rss(product: Product) -> AsyncIterator[dict[str, int]]:
+    """Look twice a second how many bytes each service process holds; the most of each, by name."""
+    most: dict[str, int] = {}
+
+    async def watch() -> None:
+        while True:
+            for service in product.services():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if pid := service.process.pid:
+                        rss = psutil.Process(pid).memory_info().rss
+                        most[service.name] = max(rss, most.get(service.name, 0))
+            await asyncio.sleep(0.5)
+
+    watching = asyncio.create_task(watch(), name="highest-rss")
+    try:
+        yield most
+    finally:
+        watching.cancel()
