@@ -130,6 +130,16 @@ MUTANTS: Final = (
         (_LATE,),
     ),
     Mutant(
+        "the id of a letter does not say when Kafka took it",
+        "services/dlq-worker/src/dlq_worker/parking.py",
+        "{at.offset}.{at.timestamp}",
+        "{at.offset}",
+        (
+            "test_letter_topic.py"
+            "::test_letters_on_a_topic_that_was_made_anew_do_not_take_the_place_of_older_ones",
+        ),
+    ),
+    Mutant(
         "idempotency keys are not unique",
         f"{_JC}/indexes.py",
         '{"unique": True, "partialFilterExpression": {"idempotency.key": _EXISTS}},',
