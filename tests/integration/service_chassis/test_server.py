@@ -90,6 +90,19 @@ def test_a_request_on_an_old_connection_that_was_not_read_yet_is_answered_before
     assert in_uvloop(story).endswith(b"hello")
 
 
+def test_who_was_let_in_and_asks_a_little_later_is_answered_before_the_server_goes() -> None:
+    async def story() -> bytes:
+        async with (
+            HttpServer(hello, host="127.0.0.1", port=0, name="test") as server,
+            server.going_unnoticed(timedelta(0)),
+        ):
+            connection = await asyncio.to_thread(caller, server)
+            asyncio.get_running_loop().call_later(BUSY, connection.sendall, REQUEST)
+        return await asyncio.to_thread(answer, connection)
+
+    assert in_uvloop(story).endswith(b"hello")
+
+
 def test_who_comes_after_the_server_has_gone_unnoticed_is_refused_at_once() -> None:
     async def story() -> bytes:
         async with HttpServer(hello, host="127.0.0.1", port=0, name="test") as server:

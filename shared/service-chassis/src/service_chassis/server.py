@@ -116,10 +116,21 @@ class HttpServer:
             await asyncio.sleep(_LAST_CALLERS)
         for server in self._server.servers:
             server.close()
+        patience = time.monotonic() + _FIRST_REQUEST
+        while self._awaits_a_first_request() and time.monotonic() < patience:  # noqa: ASYNC110  uvicorn has no event for it
+            await asyncio.sleep(_LAST_CALLERS)
+
+    def _awaits_a_first_request(self) -> bool:
+        """Whether somebody has been let in whose request is still on its way."""
+        connections = self._server.server_state.connections
+        return any(isinstance(one, _Connection) and one.cycle is None for one in connections)
 
 
 _LAST_CALLERS: Final = 0.05
 """Seconds in which the loop takes up who has come already, while nobody else is let in."""
+
+_FIRST_REQUEST: Final = 1.0
+"""Seconds a caller has between being let in and asking: a way around the world, twice."""
 
 
 class _Connection(HttpToolsProtocol):
@@ -256,6 +267,7 @@ class Service:
         self._parts = parts
         self._grace = grace
         self._stop = asyncio.Event()
+        health.starting = True
 
     def stop(self) -> None:
         """Ask for the end, as SIGTERM does."""
@@ -273,6 +285,7 @@ class Service:
         async with AsyncExitStack() as stack:
             for part in self._parts:
                 await stack.enter_async_context(part)
+            self._health.starting = False
             log.info("service.started", extra={"pid": os.getpid()})
             await self._stop.wait()
             log.info("service.stopping")
