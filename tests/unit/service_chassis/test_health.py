@@ -31,6 +31,11 @@ def test_losing_what_is_optional_degrades_but_keeps_the_traffic() -> None:
     assert body["status"] == "degraded"
 
 
+def test_a_service_whose_parts_have_not_all_begun_takes_no_traffic() -> None:
+    ready, body = Health(required={"mongo": lambda: UP}, starting=True).readiness()
+    assert (ready, body["status"]) == (False, "not ready")
+
+
 def test_a_service_that_drains_takes_no_traffic() -> None:
     health = Health(required={"mongo": lambda: UP})
     health.draining = True

@@ -25,16 +25,21 @@ class Health:
 
     required: dict[str, Check] = field(default_factory=dict)
     optional: dict[str, Check] = field(default_factory=dict)
+    starting: bool = False
+    """Whether some parts of the service have not begun yet: what its checks know is not all."""
     draining: bool = False
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Return whether to send traffic here, and the reasons for the body."""
         required = {name: check() for name, check in self.required.items()}
         optional = {name: check() for name, check in self.optional.items()}
-        ready = not self.draining and all(status.ok for status in required.values())
+        ready = not (self.starting or self.draining) and all(status.ok for status in required.values())
         degraded = not all(status.ok for status in optional.values())
-        word = (
-            "draining" if self.draining else "not ready" if not ready else "degraded" if degraded else "ready"
-        )
+        if self.draining:
+            word = "draining"
+        elif not ready:
+            word = "not ready"
+        else:
+            word = "degraded" if degraded else "ready"
         checks = {name: {"ok": s.ok, "reason": s.reason} for name, s in {**required, **optional}.items()}
         return ready, {"status": word, "checks": checks}
