@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.api import Api
 from tests.support.checking.rest import at_rest
 from tests.support.figures import Figures
 from tests.support.invariants import check
-from tests.support.load import Load, Wanted
+from tests.support.load import Load, Wanted, quantile
 from tests.support.product import SERVICES, Product
 from tests.support.records import Records
 from tests.support.scaling import beside
@@ -31,14 +32,11 @@ PATIENCE_OF_A_GROUP = 10.0
 P99 = 2.0
 """Seconds within which 99 of 100 POSTs are answered while everything is deployed anew."""
 
-SLOWER = 5
-"""Where a machine is so busy that this is out of reach without any deployment: how many times as long it may take."""
+FREE = 0.05
+"""Seconds that a process waits for a core of two that are the product's own; with the wait the goal grows."""
 
 LINGER = "PT2S"
 """How long an api goes on after SIGTERM: twice as long as by default, for a client that shares two cores with it."""
-
-CALM = 200
-"""POSTs before the first service is deployed."""
 
 
 @pytest.mark.row("F27", promise="workers that come and go under load lose nothing and burn no attempt")
@@ -86,6 +84,24 @@ async def no_starts(records: Records, jobs: Collection[str]) -> Iterator[float]:
     return (gap for gap in gaps if gap > PAUSE)
 
 
+@asynccontextmanager
+async def waits_for_a_core() -> AsyncIterator[list[float]]:
+    """Take down how much later than asked this process goes on: what the machine adds to whatever is measured."""
+    waits: list[float] = []
+
+    async def look() -> None:
+        while True:
+            due = time.monotonic() + 0.02
+            await asyncio.sleep(0.02)
+            waits.append(time.monotonic() - due)
+
+    looking = asyncio.create_task(look(), name="waits-for-a-core")
+    try:
+        yield waits
+    finally:
+        looking.cancel()
+
+
 @pytest.mark.row(
     "F28", promise="every service deployed anew under 50 jobs/s: no error, p99 of POST at most 2 s"
 )
@@ -96,9 +112,8 @@ async def test_every_service_is_deployed_anew_and_no_client_notices(
     names = [name for kind in SERVICES for name in replicas.names(kind)[: int(form.of(1, 2))]]
     codes: dict[str, int | None] = {}
     async with replicas.having("api", HTTP__LINGER=LINGER), replicas.events("/events", again=True) as page:
-        async with Load(api, jobs=WITHOUT_END, rate=50, seed=form.seed) as load:
-            await load.reached(CALM / WITHOUT_END)
-            calm, began = len(load.latencies), time.monotonic()
+        async with waits_for_a_core() as waits, Load(api, jobs=WITHOUT_END, rate=50, seed=form.seed) as load:
+            began = time.monotonic()
             for name in names:
                 await replicas.stack.stop(name)
                 codes[name] = replicas.stack.part(name).process.exit_code
@@ -118,12 +133,12 @@ async def test_every_service_is_deployed_anew_and_no_client_notices(
         deployed_in_s=healed - began,
         errors=dict(load.errors),
         post_p50_ms=1000 * load.quantile(0.5),
-        calm_p99_s=(calm_p99 := load.quantile(0.99, among=slice(calm))),
-        post_p99_s=(p99 := load.quantile(0.99, among=slice(calm, None))),
+        post_p99_s=(p99 := load.quantile(0.99)),
+        core_p99_s=(core := quantile(waits, 0.99)),
         recovery_s=recovered,
         **counted,
     )
     assert codes == dict.fromkeys(names, 0), "nobody was killed, all ended cleanly"
     assert load.errors == {}
-    assert p99 <= max(P99, SLOWER * calm_p99)
+    assert p99 <= P99 * max(1, core / FREE)
     assert counted["extra attempts"] == 0

@@ -52,6 +52,9 @@ class Api:
         # Its own order: calls that run meanwhile have their turns, and each must come past every replica.
         first = self._turn % len(self._urls)
         *others, last = *self._urls[first:], *self._urls[:first]
+        if others:
+            # And once more: to a slow caller the second may be gone by when the first is back.
+            others += [last, *others]
         for url in others:
             with contextlib.suppress(httpx.ConnectError):
                 return await self._client.request(method, f"{url}{path}", **options)

@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -54,6 +54,12 @@ def usual(number: int, chance: random.Random) -> Wanted:
             return Wanted()
         case _:
             return Wanted("sleep", {"seconds": round(chance.uniform(0.02, 0.1), 3)})
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return the value that this share of all does not exceed; 0 if there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 class Load:
@@ -162,10 +168,9 @@ class Load:
         """Seconds of the slowest answer."""
         return max(self.latencies, default=0.0)
 
-    def quantile(self, share: float, *, among: slice = slice(None)) -> float:
-        """Seconds within which this share of the POSTs, or of some of them, was answered."""
-        ordered = sorted(self.latencies[among])
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+    def quantile(self, share: float) -> float:
+        """Seconds within which this share of the POSTs was answered."""
+        return quantile(self.latencies, share)
 
     # --- posting
     async def _post_all(self) -> None:
