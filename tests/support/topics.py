@@ -69,18 +69,6 @@ class TopicProbe:
             ends: Marks = await self._consumer.end_offsets(places)
         return ends
 
-    async def grow(self, topic: str) -> int:
-        """Give a topic one more partition and return how many it has."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
-        async with asyncio.timeout(20):
-            await admin.start()
-            try:
-                count = len({place.partition for place in await self.ends(topic)}) + 1
-                await admin.create_partitions({topic: NewPartitions(count)})
-            finally:
-                await admin.close()
-        return count
-
     async def dump(self, topic: str, *, within: float = 30) -> list[ConsumerRecord]:
         """Return everything that came on a topic since this probe began."""
         ends = await self.ends(topic)
@@ -127,6 +115,13 @@ class TopicProbe:
         async with self._admin() as admin:
             (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
         assert not answer.resources[0][0], answer
+
+    async def grow(self, topic: str) -> int:
+        """Give a topic one more partition and return how many it has."""
+        count = len({place.partition for place in await self.ends(topic)}) + 1
+        async with self._admin() as admin:
+            await admin.create_partitions({topic: NewPartitions(count)})
+        return count
 
     async def delete(self, topic: str) -> None:
         """Drop a topic with all that stands on it."""
