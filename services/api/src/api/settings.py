@@ -44,7 +44,7 @@ class StreamSettings(Section):
         int,
         Field(
             ge=1,
-            description="Streams of one replica; each costs about 30 KiB and a file descriptor, of which the last 128 "
+            description="Streams of one replica; each costs about 15 KiB and a file descriptor, of which the last 128 "
             "are left alone",
         ),
     ] = 5_000
