@@ -33,11 +33,15 @@ class Mutant(NamedTuple):
     """Tests that must notice, as pytest names them."""
 
 
+_API: Final = "services/api/src/api"
 _JW: Final = "services/job-worker/src/job_worker"
 _JC: Final = "shared/job-contracts/src/job_contracts"
 _SC: Final = "shared/service-chassis/src/service_chassis"
 _POINTS: Final = "test_crash_points.py::test_a_crash_between_two_steps_loses_and_doubles_nothing"
 _LATE: Final = "test_lost_workers.py::test_the_late_result_of_a_worker_frozen_past_its_lease_changes_nothing"
+_CHANCE: Final = (
+    "test_subscribing.py::test_by_chance_a_reader_cut_again_and_again_knows_the_truth_or_is_told_to_read_it"
+)
 _TOLD: Final = "test_lost_workers.py::test_a_worker_told_to_end_gives_its_jobs_back_and_burns_no_attempt"
 
 MUTANTS: Final = (
@@ -159,6 +163,27 @@ MUTANTS: Final = (
         "ours = await self._moving.until_answered(self._store.claimed_ids, ids, token)",
         "ours = set()",
         ("test_mongo_cluster.py::test_a_write_whose_answer_is_lost_is_made_once",),
+    ),
+    Mutant(
+        "a stream replays although its replica has not read as far as the one before",
+        f"{_API}/following.py",
+        "await self._ring.reach(cursor, _CATCH_UP)",
+        "await self._ring.reach(cursor, 0 * _CATCH_UP)",
+        (_CHANCE,),
+    ),
+    Mutant(
+        "a cursor names a place beyond the events that were sent",
+        f"{_API}/ring.py",
+        "            self._text = str(Cursor(self._cluster, {n: p.next for n, p in self._partitions.items()}))",
+        "            self._text = str(Cursor(self._cluster, {n: p.next + 1 for n, p in self._partitions.items()}))",
+        (_CHANCE,),
+    ),
+    Mutant(
+        "a reader that was given more partitions goes on wherever Kafka's client puts it",
+        f"{_SC}/positions.py",
+        "return self._assignment is not None and self._assignment is _assignment(consumer)",
+        "return self._assignment is not None",
+        ("test_bus_of_streams.py::test_when_job_events_grows_every_stream_is_told_to_read_anew",),
     ),
 )
 

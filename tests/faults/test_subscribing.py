@@ -178,7 +178,9 @@ AUTHORS = {
 }
 
 
-@pytest.mark.row("F34", promise="no step between which an event comes loses it, or shows it twice")
+@pytest.mark.row(
+    "F34", promise="no step between which an event comes loses it, or shows it twice", telling=True
+)
 @pytest.mark.parametrize("author", AUTHORS)
 async def test_in_every_interleaving_a_subscriber_sees_each_state_once_and_ends_on_the_truth(
     author: str, figures: Figures
