@@ -13,6 +13,7 @@ from job_contracts.indexes import INDEXES
 from job_contracts.record import Collection
 from service_chassis.mongo import Mongo
 from service_chassis.settings import MongoDriver, MongoSettings
+from tests.contract.api.plans import stages
 from tests.support.product import Servers
 from tests.unit.api.fakes import record
 
@@ -73,29 +74,6 @@ async def mongo(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
         yield mongo
 
 
-async def _stages(mongo: Mongo, pipeline: list[dict[str, Any]], index: str) -> list[dict[str, Any]]:
-    """Return every stage of the winning plan, wherever it is nested."""
-    command = {
-        "explain": {"aggregate": "jobs", "pipeline": pipeline, "cursor": {}, "hint": index},
-        "verbosity": "executionStats",
-    }
-    found: list[dict[str, Any]] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if "stage" in node:
-                found.append(node)
-            for child in node.values():
-                walk(child)
-        elif isinstance(node, list):
-            for child in node:
-                walk(child)
-
-    database = mongo.collection(Collection.JOBS).database
-    walk(await database.command(command))
-    return found
-
-
 @pytest.mark.parametrize("filters", QUERIES, ids=str)
 async def test_a_list_walks_its_index_and_sorts_nothing(mongo: Mongo, filters: dict[str, Any]) -> None:
     query = query_of("default", JobFilters(**filters), None)
@@ -104,11 +82,11 @@ async def test_a_list_walks_its_index_and_sorts_nothing(mongo: Mongo, filters: d
         {"$sort": {"_id": query.direction}},
         {"$limit": 5},
     ]
-    stages = await _stages(mongo, pipeline, query.along)
-    names = {stage["stage"] for stage in stages}
+    found = await stages(mongo, Collection.JOBS, pipeline, query.along)
+    names = {stage["stage"] for stage in found}
     assert "IXSCAN" in names
     assert not names & {"COLLSCAN", "SORT"}, names
-    assert {stage["indexName"] for stage in stages if "indexName" in stage} == {query.along}
+    assert {stage["indexName"] for stage in found if "indexName" in stage} == {query.along}
 
 
 @pytest.mark.parametrize("filters", QUERIES, ids=str)

@@ -266,6 +266,13 @@ async def test_dead_letters_are_read_newest_first_with_their_bytes(api: Api, rec
     assert base64.b64decode(one["raw"]) == b"x" * 5_000
     kinds = (await api.get("/dead-letters", params={"kind": "exhausted"})).json()["dead_letters"]
     assert [letter["id"] for letter in kinds] == ["c1.dead-letter.0.0"]
+    groups = (await api.get("/dead-letters/groups")).json()
+    assert [(g["task"], g["kind"], g["error_type"], g["count"]) for g in groups["groups"]] == [
+        (None, "message_rejected", "UnreadableError", 4),
+        (None, "exhausted", "UnreadableError", 1),
+    ]
+    assert groups["groups"][0]["first"] == groups["groups"][0]["last"] == one["created_at"]
+    assert groups["complete"]
     assert _slug(await api.get("/dead-letters/nope")) == "not-found"
     bad = await api.get("/dead-letters", params={"cursor": base64.urlsafe_b64encode(b"x\ny").decode()})
     assert bad.json()["errors"][0]["pointer"] == "/cursor"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from api.letter_views import DeadLetterPage, DeadLetterView, letter_view
+from api.cached import Cached
+from api.letter_views import DeadLetterPage, DeadLetterView, LetterGroup, LetterGroups, letter_view
 from api.listing import read_cursor, write_cursor
 from api.problems import FieldError, invalid
 from job_contracts.record import Collection
@@ -14,6 +15,12 @@ from service_chassis.mongo import Mongo
 
 LISTED_BYTES: Final = 4 * 1024
 """Bytes of an original that stand inside a listed letter."""
+
+COUNTED: Final = 100_000
+"""The newest letters, of which groups are counted."""
+
+GROUPS: Final = 200
+"""The largest groups, which are shown: a type of error may be any text."""
 
 _BUDGET_MS: Final = 2_000
 
@@ -41,6 +48,7 @@ class DeadLetters:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        self._groups = Cached(self._count_groups)
 
     @property
     def _letters(self) -> Any:
@@ -53,7 +61,7 @@ class DeadLetters:
 
     async def page(self, filters: LetterFilters, *, limit: int, cursor: str | None) -> DeadLetterPage:
         """Return the newest letters that pass the filters, without originals that are long."""
-        query, index = _query(filters, cursor)
+        query, index = letter_query(filters, cursor)
         fitting = {"$lte": [{"$binarySize": "$raw"}, LISTED_BYTES]}
         found = await self._mongo.aggregate(
             Collection.DEAD_LETTERS,
@@ -71,11 +79,42 @@ class DeadLetters:
             [letter_view(doc) for doc in found[:limit]], _cursor_behind(found[limit - 1]) if more else None
         )
 
+    async def groups(self) -> LetterGroups:
+        """Return how many letters there are by task, kind and type of error; all who ask share one count."""
+        return await self._groups.get()
+
+    async def _count_groups(self) -> LetterGroups:
+        by = {"task": "$task", "kind": "$kind", "error_type": "$error.type"}
+        span = {"first": {"$min": "$created_at"}, "last": {"$max": "$created_at"}}
+        found = await self._mongo.aggregate(
+            Collection.DEAD_LETTERS,
+            [
+                *group_walk(COUNTED),
+                {"$group": {"_id": by, "count": {"$sum": 1}, **span}},
+                {"$sort": {"count": -1, "last": -1, "_id": 1}},
+            ],
+            hint="groups",
+            maxTimeMS=_BUDGET_MS,
+        )
+        counted = sum(doc["count"] for doc in found)
+        groups = [
+            LetterGroup(
+                task=doc["_id"].get("task"),
+                kind=doc["_id"]["kind"],
+                error_type=doc["_id"].get("error_type"),
+                count=doc["count"],
+                first=doc["first"],
+                last=doc["last"],
+            )
+            for doc in found[:GROUPS]
+        ]
+        return LetterGroups(groups, complete=counted < COUNTED and len(found) <= GROUPS)
+
     async def of_jobs(
         self, filters: LetterFilters, *, owner: str, limit: int, cursor: str | None
     ) -> JobLetters:
         """Return the newest letters that pass the filters and speak of a job of this owner."""
-        query, index = _query(filters, cursor)
+        query, index = letter_query(filters, cursor)
         found = await (
             self._letters.find(
                 {**query, "owner": owner, "job": {"$exists": True}}, {"job": 1, "created_at": 1}
@@ -100,7 +139,14 @@ class DeadLetters:
         )
 
 
-def _query(filters: LetterFilters, cursor: str | None) -> tuple[dict[str, Any], str]:
+def group_walk(most: int) -> list[dict[str, Any]]:
+    """Return the stages that bring what groups are made of, from the index alone and the newest first."""
+    shown = {"_id": 0, "task": 1, "kind": 1, "error.type": 1, "created_at": 1}
+    return [{"$sort": {"created_at": -1}}, {"$limit": most}, {"$project": shown}]
+
+
+def letter_query(filters: LetterFilters, cursor: str | None) -> tuple[dict[str, Any], str]:
+    """Return the filter of the letters behind the cursor, and the index along which they are read."""
     wanted = {"kind": filters.kind, "task": filters.task, "error.type": filters.error_type}
     query: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
     bounds: dict[str, Any] = {"$gte": filters.after} if filters.after else {}

@@ -48,6 +48,24 @@ class DeadLetterPage(Struct, frozen=True):
     next_cursor: str | None
 
 
+class LetterGroup(Struct, frozen=True, kw_only=True):
+    """Letters of one task, kind and type of error: how many, the oldest and the newest."""
+
+    task: str | None
+    kind: str
+    error_type: str | None
+    count: int
+    first: datetime
+    last: datetime
+
+
+class LetterGroups(Struct, frozen=True):
+    """All groups, the largest first; `complete` says whether every letter is in them."""
+
+    groups: list[LetterGroup]
+    complete: bool
+
+
 def letter_view(doc: Mapping[str, Any]) -> DeadLetterView:
     """Return the view of a stored letter."""
     raw = doc.get("raw")

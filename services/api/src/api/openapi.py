@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from api.cancelling import CancelledMany
 from api.catalogue import TaskView
 from api.forms import Submission
-from api.letter_views import DeadLetterPage, DeadLetterView
+from api.letter_views import DeadLetterPage, DeadLetterView, LetterGroups
 from api.orders import CancelMany, PauseOrder, Redrive, RedriveMany, Reschedule
 from api.problems import ProblemBody
 from api.redriving import RedrivenMany
@@ -27,6 +27,7 @@ _SHAPES: Final = [
     DeadLetterView,
     JobPage,
     JobView,
+    LetterGroups,
     LogLine,
     PauseOrder,
     ProblemBody,
@@ -53,6 +54,7 @@ _ANSWERS: Final = {
     ("/tasks/{name}/resume", "post"): ("200", "TaskView"),
     ("/dead-letters/redrive", "post"): ("202", "RedrivenMany"),
     ("/dead-letters", "get"): ("200", "DeadLetterPage"),
+    ("/dead-letters/groups", "get"): ("200", "LetterGroups"),
     ("/dead-letters/{letter_id}", "get"): ("200", "DeadLetterView"),
     ("/stats", "get"): ("200", "Stats"),
 }

@@ -1,26 +1,22 @@
 """How the whole is doing: counts, the oldest that waits, lag, workers; asked for often, computed seldom."""
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from api.cached import Cached
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection
 from job_contracts.topics import OUTCOME_GROUPS, Group, Topic
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets, OffsetsError
 
-T = TypeVar("T")
-
 _READERS: Final = {Topic.JOBS: Group.JOB_WORKER, **OUTCOME_GROUPS}
-_FRESH: Final = timedelta(seconds=1.5)
 _PATIENCE: Final = timedelta(seconds=1)
-_COST_SHARE: Final = 10
 
 
 class WorkerView(Struct, frozen=True):
@@ -55,39 +51,6 @@ class Stored(NamedTuple):
     oldest_pending_seconds: float | None
     workers: list[WorkerView]
     paused: list[str]
-
-
-class Cached(Generic[T]):
-    """One computation at a time, its answer kept for a while: the longer it took, the longer."""
-
-    def __init__(
-        self,
-        compute: Callable[[], Awaitable[T]],
-        *,
-        fresh: timedelta = _FRESH,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._compute = compute
-        self._fresh = fresh.total_seconds()
-        self._clock = clock
-        self._until = 0.0
-        self._task: asyncio.Task[T] | None = None
-
-    async def get(self) -> T:
-        """Return the answer; all who ask meanwhile share one computation."""
-        if self._task is None or (self._task.done() and self._clock() >= self._until):
-            self._task = asyncio.create_task(self._run())
-            # Nobody may be left to hear of a failure when it comes.
-            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(self._task)
-
-    async def _run(self) -> T:
-        start = self._clock()
-        self._until = start + self._fresh
-        answer = await self._compute()
-        end = self._clock()
-        self._until = end + max(self._fresh, _COST_SHARE * (end - start))
-        return answer
 
 
 class Statistics:

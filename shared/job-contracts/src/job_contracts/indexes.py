@@ -83,6 +83,8 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         IndexSpec("by_task", [("task", 1), ("created_at", -1), ("_id", -1)]),
         IndexSpec("by_error", [("error.type", 1), ("created_at", -1), ("_id", -1)]),
         IndexSpec("by_job", [("job", 1)], {"partialFilterExpression": {"job": _EXISTS}}),
+        # Holds all that the groups of letters are counted from, so that no letter is fetched for it.
+        IndexSpec("groups", [("created_at", -1), ("task", 1), ("kind", 1), ("error.type", 1)]),
         _TTL,
     ),
     Collection.WORKERS: (_TTL,),

@@ -49,6 +49,10 @@ def reading_routes(*, store: MongoJobStore, dead_letters: DeadLetters, statistic
         )
         return answer_of(await dead_letters.page(filters, limit=query.limit, cursor=query.cursor))
 
+    @router.get("/dead-letters/groups", summary="Count dead letters by what they are", tags=["dead letters"])
+    async def get_letter_groups() -> Response:
+        return answer_of(await dead_letters.groups())
+
     @router.get("/dead-letters/{letter_id}", summary="Read a dead letter", tags=["dead letters"])
     async def get_dead_letter(letter_id: str) -> Response:
         found = await dead_letters.one(letter_id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.statistics import Cached
+from api.cached import Cached
 
 
 async def test_all_who_ask_meanwhile_share_one_computation() -> None:
