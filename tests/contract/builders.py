@@ -35,11 +35,13 @@ def job_record(state: JobState | str = JobState.RUNNING, version: int = 2, **fie
     if state in LIVE:
         record["wake_at"] = now + timedelta(hours=1)
     if state == JobState.RUNNING:
-        record |= {"worker": "worker-1", "claim": "token-1", "started_at": now}
+        record |= {"worker": "worker-1", "claim": "token-1", "started_at": now, "waited": 40}
     return record | fields
 
 
-def succeeded(job: str, version: int = 2, *, result: bytes = b'{"answer":42}') -> JobSucceeded:
+def succeeded(
+    job: str, version: int = 2, *, result: bytes = b'{"answer":42}', run_seconds: float = 0.25
+) -> JobSucceeded:
     """The message of an attempt that ran under this version."""
     return JobSucceeded(
         job_id=job,
@@ -48,7 +50,7 @@ def succeeded(job: str, version: int = 2, *, result: bytes = b'{"answer":42}') -
         attempt=1,
         task="noop",
         result=Raw(result),
-        run_seconds=0.25,
+        run_seconds=run_seconds,
     )
 
 

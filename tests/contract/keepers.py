@@ -1,10 +1,12 @@
 """Where records can be kept: what the suites need of memory and of MongoDB alike."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from dlq_worker.parking import LetterStore
 from dlq_worker.store import MongoLetterStore
+from job_contracts.minutes import KEPT
 from job_contracts.record import Collection, GuardedMove
 from result_worker.recording import ResultStore
 from result_worker.store import MongoResultStore
@@ -31,6 +33,10 @@ class Keeper(Protocol):
     async def result(self, job_id: str, version: int) -> str | None: ...
 
     async def raw_letter(self, letter_id: str) -> bytes | None: ...
+
+    async def ended(self, task: str) -> dict[str, float]:
+        """All that was added to the minutes of a task, by its path."""
+        ...
 
 
 class MemoryKeeper:
@@ -62,6 +68,12 @@ class MemoryKeeper:
     async def raw_letter(self, letter_id: str) -> bytes | None:
         letter = self._store.letters.get(letter_id)
         return None if letter is None else letter.raw
+
+    async def ended(self, task: str) -> dict[str, float]:
+        total: Counter[str] = Counter()
+        for (_, _, of), sums in self._store.minutes.items():
+            total.update(sums if of == task else {})
+        return dict(total)
 
 
 class MongoKeeper:
@@ -96,3 +108,18 @@ class MongoKeeper:
     async def raw_letter(self, letter_id: str) -> bytes | None:
         found = await self.mongo.collection(Collection.DEAD_LETTERS).find_one({"_id": letter_id})
         return None if found is None else bytes(found["raw"])
+
+    async def ended(self, task: str) -> dict[str, float]:
+        total: Counter[str] = Counter()
+        for minute in await self.mongo.collection(Collection.MINUTES).find({"_id.task": task}).to_list(None):
+            assert minute.pop("expire_at") - minute.pop("_id")["minute"] == KEPT
+            total.update(dict(_paths(minute)))
+        return dict(total)
+
+
+def _paths(document: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _paths(value, f"{under}{name}.")
+        else:
+            yield f"{under}{name}", value

@@ -1,5 +1,6 @@
 """Records in memory that obey guarded moves as MongoDB does: filters, pipelines, its clock."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 from dlq_worker.parking import DeadLetter
 from job_contracts.messages import JobSucceeded
+from job_contracts.minutes import Addition
 from job_contracts.record import GuardedMove
 from job_contracts.views import one_line
 
@@ -22,6 +24,7 @@ class MemoryStore:
         self.jobs: dict[str, Document] = {}
         self.results: dict[tuple[str, int], str] = {}
         self.letters: dict[str, DeadLetter] = {}
+        self.minutes: dict[tuple[str, datetime, str], Counter[str]] = defaultdict(Counter)
         self.calls: list[str] = []
 
     async def keep(
@@ -54,6 +57,11 @@ class MemoryStore:
         self.calls.append("records")
         found = {i: self.jobs[i] for i in ids if i in self.jobs}
         return {i: {k: v for k, v in r.items() if k not in {"attempts", "logs"}} for i, r in found.items()}
+
+    async def count(self, additions: Sequence[Addition]) -> None:
+        self.calls.append("count")
+        for which, update in additions:
+            self.minutes[tuple(which["_id"].values())].update(update["$inc"])
 
 
 def matches(record: Mapping[str, Any], query: Mapping[str, Any], now: datetime) -> bool:
@@ -129,6 +137,15 @@ def _add(parts: Sequence[Any]) -> Any:
     return moments[0] + timedelta(milliseconds=total) if moments else total
 
 
+def _difference(parts: Sequence[Any]) -> Any:
+    first, second = parts
+    if first is MISSING or second is MISSING:
+        return None
+    return (
+        round((first - second) / timedelta(milliseconds=1)) if isinstance(first, datetime) else first - second
+    )
+
+
 def _product(parts: Sequence[Any]) -> Any:
     first, second = parts
     return first * second
@@ -140,6 +157,7 @@ def _there(parts: Sequence[Any]) -> list[Any]:
 
 _OPERATORS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "$add": _add,
+    "$subtract": _difference,
     "$multiply": _product,
     "$pow": lambda parts: parts[0] ** parts[1],
     "$min": lambda parts: min(_there(parts)),

@@ -23,8 +23,10 @@ FENCED: Final[Mapping[str, Builder]] = {
     "retry": lambda i, v: [record.retry(i, v, wait=timedelta(seconds=1), error=ERROR)],
     "postpone": lambda i, v: [record.postpone(i, v, wait=timedelta(seconds=1))],
     "give_back": lambda i, v: [record.give_back(i, v)],
-    "succeed": lambda i, v: [record.succeed([i], v, retention=WEEK)],
-    "fail": lambda i, v: [record.fail([i], v, kind=k, error=ERROR, retention=WEEK) for k in ErrorKind],
+    "succeed": lambda i, v: [record.succeed([i], v, retention=WEEK, token="$token")],
+    "fail": lambda i, v: [
+        record.fail([i], v, kind=k, error=ERROR, retention=WEEK, token="$token") for k in ErrorKind
+    ],
     "stop": lambda i, v: [record.stop(i, v, retention=WEEK)],
 }
 """Moves a service makes, fenced by the version."""

@@ -166,7 +166,9 @@ async def test_foreign_text_in_an_error_stays_literal(keeper: Keeper, kind: str,
 
     await keeper.apply(record.retry(job["_id"], 2, wait=WEEK, error=error))
     waiting = await keeper.job(job["_id"])
-    await keeper.apply(record.fail([job["_id"]], 3, kind=ErrorKind.EXPIRED, error=error, retention=WEEK))
+    await keeper.apply(
+        record.fail([job["_id"]], 3, kind=ErrorKind.EXPIRED, error=error, retention=WEEK, token="t")
+    )
     failed = await keeper.job(job["_id"])
 
     assert waiting["error"] == waiting["attempts"][0]["error"] == {"type": kind, "message": message}
@@ -211,10 +213,22 @@ async def test_a_result_that_comes_first_wins_over_a_wish_to_cancel(keeper: Keep
     assert await keeper.apply(FENCED["succeed"](job["_id"], 2)[0]) == 1
 
 
+async def test_a_claim_notes_for_how_long_the_job_was_pending(keeper: Keeper) -> None:
+    now = datetime.now(UTC)
+    old = job_record(JobState.PENDING, updated_at=now - timedelta(seconds=90))
+    ahead = job_record(JobState.PENDING, updated_at=now + timedelta(seconds=90))
+    await keeper.put(old, ahead)
+    await keeper.apply(record.claim([old["_id"], ahead["_id"]], 2, worker="w", token="t"))
+    assert 90_000 <= (await keeper.job(old["_id"]))["waited"] < 120_000
+    assert (await keeper.job(ahead["_id"]))["waited"] == 0
+
+
 async def test_an_expired_job_fails_without_an_attempt_it_never_had(keeper: Keeper) -> None:
     job = job_record(JobState.PENDING)
     await keeper.put(job)
-    await keeper.apply(record.fail([job["_id"]], 2, kind=ErrorKind.EXPIRED, error=ERROR, retention=WEEK))
+    await keeper.apply(
+        record.fail([job["_id"]], 2, kind=ErrorKind.EXPIRED, error=ERROR, retention=WEEK, token="t")
+    )
     after = await keeper.job(job["_id"])
     assert (after["failures"], after["attempts"]) == (0, [])
 
@@ -223,7 +237,9 @@ async def test_the_attempt_of_a_worker_that_was_taken_over_is_closed_without_its
     job = job_record()
     del job["worker"]
     await keeper.put(job)
-    await keeper.apply(record.fail([job["_id"]], 2, kind=ErrorKind.STALLED, error=ERROR, retention=WEEK))
+    await keeper.apply(
+        record.fail([job["_id"]], 2, kind=ErrorKind.STALLED, error=ERROR, retention=WEEK, token="t")
+    )
     (attempt,) = (await keeper.job(job["_id"]))["attempts"]
     assert (attempt["attempt"], attempt["outcome"], "worker" in attempt) == (1, "stalled", False)
 
@@ -232,5 +248,5 @@ async def test_a_group_moves_those_that_still_stand_and_leaves_the_others(keeper
     running, cancelled, newer = job_record(), job_record(JobState.CANCELLED), job_record(version=4)
     await keeper.put(running, cancelled, newer)
     ids = [running["_id"], cancelled["_id"], newer["_id"]]
-    assert await keeper.apply(record.succeed(ids, 2, retention=WEEK)) == 1
+    assert await keeper.apply(record.succeed(ids, 2, retention=WEEK, token="t")) == 1
     assert [(await keeper.job(i))["version"] for i in ids] == [3, 2, 4]

@@ -1,7 +1,7 @@
 """How dead letters are kept and jobs fail, in memory and in MongoDB alike."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -209,6 +209,28 @@ async def test_an_endless_error_is_cut_in_the_record_and_whole_in_the_letter(
     await story.park(letter)
     assert len((await keeper.job(job["_id"]))["error"]["message"]) == 4_096
     assert await keeper.raw_letter(story.letter_id(0)) == encode(letter)
+
+
+async def test_a_failure_is_counted_in_its_minute_once_however_often_its_letter_comes(
+    keeper: Keeper, story: Story
+) -> None:
+    task = f"counted-{uuid4()}"
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    ran = job_record(task=task, waited=2_000, started_at=began)
+    stalled, expired = job_record(task=task), job_record(JobState.PENDING, task=task)
+    await keeper.put(ran, stalled, expired)
+    letters = [
+        failed(ran["_id"], kind=ErrorKind.REJECTED),
+        failed(stalled["_id"], kind=ErrorKind.STALLED),
+        failed(expired["_id"], kind=ErrorKind.EXPIRED),
+    ]
+    await story.park(letters[0])
+    for start in (1, 4):
+        await story.park(*letters, start=start)
+    ended = await keeper.ended(task)
+    assert (ended["finished"], ended["failed"], ended["wait.sum"], ended["wait.classes.44"]) == (0, 3, 2, 1)
+    assert 1 <= ended["run.sum"] < 60
+    assert sum(n for path, n in ended.items() if path.startswith("run.classes")) == 1
 
 
 @in_mongodb

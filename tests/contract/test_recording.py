@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from msgspec import json
@@ -190,6 +191,27 @@ async def test_results_over_the_servers_limit_for_one_command_are_stored_all(kee
     ids = [job["_id"] for job in jobs]
     assert await results.count_documents({"_id.job": {"$in": ids}}) == 60
     await results.delete_many({"_id.job": {"$in": ids}})
+
+
+async def test_a_job_is_counted_in_its_minute_once_however_often_its_result_comes(
+    keeper: Keeper, story: Story
+) -> None:
+    task = f"counted-{uuid4()}"
+    first, second = (job_record(task=task, waited=waited) for waited in (1, 2_000))
+    await keeper.put(first, second)
+    results = [succeeded(first["_id"], run_seconds=1), succeeded(second["_id"], run_seconds=1)]
+    await story.record(results[0])
+    await story.record(*results, results[1])
+    await story.record(*results)
+    assert await keeper.ended(task) == {
+        "finished": 2,
+        "failed": 0,
+        "wait.sum": 2.001,
+        "wait.classes.0": 1,
+        "wait.classes.44": 1,
+        "run.sum": 2,
+        "run.classes.40": 2,
+    }
 
 
 @in_mongodb

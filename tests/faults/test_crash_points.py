@@ -53,6 +53,7 @@ async def test_a_crash_between_two_steps_loses_and_doubles_nothing(
     form: Form,
 ) -> None:
     victim = product.service(f"{kind}-1")
+    counted_before = await records.counted_ends()
     extra: list[str] = []
     await victim.stop()
     victim.env["FAILPOINT"] = f"{place}:{form.draw(place).randint(2, 4)}"
@@ -88,7 +89,9 @@ async def test_a_crash_between_two_steps_loses_and_doubles_nothing(
         events=events,
         must_fail={*load.doomed, *extra[::2]},
     )
-    figures(recovery_s=recovered, **counted)
+    ends = await records.counted_ends() - counted_before
+    figures(recovery_s=recovered, ends_not_counted=len([*load.jobs, *extra]) - ends, **counted)
+    assert ends <= len([*load.jobs, *extra]), "no end is counted twice"
     if kind != "job-worker":
         assert counted["extra attempts"] == 0, "what nobody ran at the time is not run again"
     elif place != "after_results":

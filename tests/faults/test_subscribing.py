@@ -16,7 +16,7 @@ import pytest
 
 from api.fanout import Filters, Hub
 from api.following import Following
-from api.receiving import Finished, Heard, Receiving
+from api.receiving import Heard, Receiving
 from api.ring import Ring
 from api.settings import StreamSettings
 from api.streams import Streams
@@ -53,7 +53,7 @@ class Replica:
         self.hub = Hub()
         self.ring = Ring[Heard](kept=SETTINGS.replayed, room=1 << 20, clock=lambda: 1.0)
         self.receiving = Receiving(
-            hub=self.hub, ring=self.ring, finished=Finished(), dropped=METRICS.dropped, cluster=self._cluster
+            hub=self.hub, ring=self.ring, dropped=METRICS.dropped, cluster=self._cluster
         )
         streams = Streams(settings=SETTINGS)
         self.following = Following(hub=self.hub, ring=self.ring, store=self, streams=streams, mailbox=100)

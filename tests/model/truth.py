@@ -52,8 +52,10 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "postpone": lambda v, **_: record.postpone("j", v, wait=_SOON),
     "give_back": lambda v, **_: record.give_back("j", v),
     "stop": lambda v, **_: record.stop("j", v, retention=_KEPT),
-    "succeed": lambda v, **_: record.succeed(["j"], v, retention=_KEPT),
-    "fail": lambda v, **_: record.fail(["j"], v, kind=ErrorKind.EXHAUSTED, error=_ERROR, retention=_KEPT),
+    "succeed": lambda v, **_: record.succeed(["j"], v, retention=_KEPT, token="t"),
+    "fail": lambda v, **_: record.fail(
+        ["j"], v, kind=ErrorKind.EXHAUSTED, error=_ERROR, retention=_KEPT, token="t"
+    ),
     "far_out": lambda v, wake_at, **_: keeping.far_out(["j"], v, wake_at=wake_at),
     "republish": lambda v, **_: keeping.republish(["j"], v),
     "hand_over": lambda v, **_: keeping.hand_over(["j"], v),

@@ -64,6 +64,11 @@ class Records:
     async def dead_letters(self, **query: Any) -> list[Document]:
         return await self.database["dead_letters"].find(query).to_list(None)
 
+    async def counted_ends(self) -> int:
+        """How many ends of jobs the outcome workers have counted in minutes."""
+        minutes = await self.database["minutes"].find({}, {"finished": 1, "failed": 1}).to_list(None)
+        return sum(minute["finished"] + minute["failed"] for minute in minutes)
+
     async def all_final(self, ids: Collection[str], *, within: float) -> None:
         """Wait until every one of these jobs has ended."""
         wanted = list(ids)

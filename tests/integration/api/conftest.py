@@ -40,12 +40,16 @@ class Hand:
         await self.records.database["results"].insert_one(
             {"_id": {"job": job, "version": version}, "owner": "default", "result": result}
         )
-        return await self._move(succeed([job], version, retention=_DAY), result.encode(), announce=announce)
+        return await self._move(
+            succeed([job], version, retention=_DAY, token="t"), result.encode(), announce=announce
+        )
 
     async def fail(self, job: str) -> Record:
         version = (await self.records.job(job))["version"]
         error = ErrorInfo(type="Boom", message="it broke")
-        return await self._move(fail([job], version, kind=ErrorKind.REJECTED, error=error, retention=_DAY))
+        return await self._move(
+            fail([job], version, kind=ErrorKind.REJECTED, error=error, retention=_DAY, token="t")
+        )
 
     async def progress(self, job: str, percent: float) -> None:
         version = (await self.records.job(job))["version"]

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.support.api import Api
 from tests.support.figures import Figures
 from tests.support.invariants import check
 from tests.support.product import Product
+from tests.support.waiting import until
 
 JOBS = 300
 
@@ -59,6 +62,39 @@ async def test_jobs_are_shared_by_all_workers_and_every_replica_tells_of_all_of_
     assert len(workers) == 3, f"{workers}"
     assert not other.disorder()
     assert counted["extra attempts"] == 0
+
+
+async def test_every_replica_tells_the_same_of_every_minute_and_no_job_is_counted_twice(
+    product: Product, api: Api, figures: Figures
+) -> None:
+    jobs = [*await asyncio.gather(*(api.submit() for _ in range(40)))]
+    jobs += await asyncio.gather(*(api.submit("sleep", {"seconds": 0, "fail": "reject"}) for _ in range(10)))
+    async with product.records() as records, product.api(1) as first, product.api(2) as second:
+        await records.all_final(jobs, within=30)
+        ended: Counter[tuple[str, str]] = Counter()
+        async for job in records.database["jobs"].find({}, {"task": 1, "state": 1}):
+            ended[job["task"], job["state"]] += 1
+
+        async def counted() -> list[dict[str, Any]]:
+            told = [(await one.get("/stats", params={"minutes": 60})).json() for one in (first, second)]
+            minutes = [stats["minutes"] for stats in told]
+            assert minutes[0] == minutes[1]
+            for name, state in (("finished", "succeeded"), ("failed", "failed")):
+                for task in ("noop", "sleep"):
+                    total = sum(m[name] for m in minutes[0] if m["task"] == task)
+                    assert total == ended[task, state], f"{task} {name}: {total}, not {ended[task, state]}"
+            assert all(stats["finished_last_minute"] > 0 for stats in told)
+            return list(minutes[0])
+
+        minutes = await until(counted, within=20, what="all jobs to be counted", every=0.5)
+    last = next(m for m in minutes[::-1] if m["task"] == "noop")
+    assert datetime.fromisoformat(last["minute"]).second == 0
+    assert 0 < last["wait"]["p50"] <= last["wait"]["p95"] < 60
+    assert 0 < last["run"]["p50"] <= last["run"]["p95"] < 60
+    figures(wait_p95=last["wait"]["p95"], run_p95=last["run"]["p95"], minutes=len(minutes))
+    assert "minutes" not in (await api.get("/stats")).json()
+    refused = await api.get("/stats", params={"minutes": 181})
+    assert refused.json()["errors"][0]["pointer"] == "/minutes"
 
 
 async def test_one_dispatcher_leads_and_another_takes_over_when_its_worker_ends(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.fanout import Filters, Hub, Mailbox
-from api.receiving import Finished, Heard, Receiving
+from api.receiving import Heard, Receiving
 from api.ring import Ring
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
@@ -16,16 +16,14 @@ from tests.unit.api.events import JOB, changed
 
 
 class Rig:
-    def __init__(self, finished: Finished | None = None) -> None:
+    def __init__(self) -> None:
         self.hub, self.metrics = Hub(), Metrics()
-        self.finished = finished or Finished(clock=lambda: 100.0)
         self.ring = Ring[Heard](kept=timedelta(minutes=5), room=1 << 20, clock=lambda: 100.0)
         self.ring.begin("c1", {0: 0}, {0: 0})
         self.offset = 0
         self.receiving = Receiving(
             hub=self.hub,
             ring=self.ring,
-            finished=self.finished,
             dropped=self.metrics.dropped,
             cluster=self.cluster,
         )
@@ -103,17 +101,3 @@ def test_what_is_older_than_what_was_sent_is_counted_and_dropped() -> None:
     rig.follow()
     rig.take(_record(changed(1, 2)), _record(changed(1, 1)), _record(changed(1, 2)))
     assert rig.dropped("stale_version") == 2
-
-
-def test_ends_are_counted_for_a_minute_whoever_listens() -> None:
-    now = [100.0]
-    rig = Rig(finished := Finished(clock=lambda: now[0]))
-    ends = [_record(changed(n, 3, "succeeded"), "succeeded") for n in range(5)]
-    rig.take(*ends, _record(changed(7, 2)))
-    now[0] = 130.0
-    rig.take(*ends[:2])
-    assert finished.last_minute() == 7
-    now[0] = 165.0
-    assert finished.last_minute() == 2
-    now[0] = 500.0
-    assert finished.last_minute() == 0

@@ -62,7 +62,7 @@ async def test_the_letter_comes_before_the_move_and_the_move_before_the_event() 
     job = job_record()
     bench.put(job)
     await bench.parking.park(on("dead-letter", b"noise", failed(job["_id"])))
-    assert bench.store.calls == ["keep", "apply", "records", "changed"]
+    assert bench.store.calls == ["keep", "apply", "records", "changed", "count"]
 
 
 async def test_noise_alone_touches_no_record_and_is_not_announced() -> None:
@@ -107,6 +107,7 @@ async def test_an_outage_makes_the_batch_come_again_and_then_nothing_is_missing(
     await bench.parking.park(batch)
 
     assert bench.events == [(job["_id"], 3)]
+    assert [minute["failed"] for minute in bench.store.minutes.values()] == [1]
     assert len(bench.store.letters) == 2
     assert bench.store.jobs[job["_id"]]["version"] == 3
 
@@ -146,3 +147,5 @@ async def test_every_letter_is_kept_and_a_job_fails_only_out_of_a_state_that_may
         moves = JobState(record["state"]) in MOVES["fail"].sources and (n, record["version"]) in sent
         assert after["version"] == record["version"] + moves
         assert after["state"] == (JobState.FAILED if moves else record["state"])
+    moved = sum(bench.store.jobs[record["_id"]]["version"] > record["version"] for record in before)
+    assert sum(minute["failed"] for minute in bench.store.minutes.values()) == moved

@@ -78,15 +78,15 @@ async def test_the_result_comes_before_the_move_and_the_move_before_the_event() 
     job = job_record()
     bench.put(job)
     await bench.recording.record(on("results", b"poison", succeeded(job["_id"])))
-    assert bench.said == ["keep", "apply", "records", "changed", "rejected"]
+    assert bench.said == ["keep", "apply", "records", "changed", "count", "rejected"]
 
 
-async def test_a_hundred_results_cost_three_round_trips_and_one_publish() -> None:
+async def test_a_hundred_results_cost_three_round_trips_and_one_beside_the_publish() -> None:
     bench = Bench()
     jobs = [job_record(version=2 + n % 3) for n in range(100)]
     bench.put(*jobs)
     await bench.recording.record(on("results", *(succeeded(job["_id"], job["version"]) for job in jobs)))
-    assert bench.said == ["keep", "apply", "records", "changed"]
+    assert bench.said == ["keep", "apply", "records", "changed", "count"]
     assert len(bench.publisher.events) == 100
 
 
@@ -162,6 +162,7 @@ async def test_an_outage_counts_no_message_twice() -> None:
     bench.publisher.away = set()
     await bench.recording.record(batch)
 
+    assert [minute["finished"] for minute in bench.store.minutes.values()] == [1]
     dropped = {"topic": "results", "reason": "unknown_job"}
     assert bench.metrics.registry.get_sample_value("messages_dropped_total", dropped) == 1
     assert bench.count("succeeded") == 1
@@ -210,3 +211,5 @@ async def test_whatever_comes_in_whatever_order_a_job_moves_at_most_once_and_onl
         assert after["state"] == (JobState.SUCCEEDED if moves else record["state"])
     stored = {(i, r["version"]) for i, r in bench.store.jobs.items() if r["state"] == JobState.SUCCEEDED}
     assert set(bench.publisher.events) <= stored
+    moved = sum(bench.store.jobs[record["_id"]]["version"] > record["version"] for record in before)
+    assert sum(minute["finished"] for minute in bench.store.minutes.values()) == moved

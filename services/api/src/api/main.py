@@ -14,7 +14,7 @@ from api.http import http_app
 from api.moving import Moving
 from api.pausing import Pausing
 from api.publisher import KafkaAnnouncer
-from api.receiving import Finished, Heard, Receiving
+from api.receiving import Heard, Receiving
 from api.reconciling import Reconciling
 from api.redriving import Redriving
 from api.ring import Ring
@@ -90,11 +90,9 @@ def create_app(settings: Settings) -> Service:
         patience=settings.http.patience,
     )
 
-    hub, finished = Hub(), Finished()
+    hub = Hub()
     ring = Ring[Heard](kept=settings.streams.replayed, room=settings.streams.replay_room)
-    receiving = Receiving(
-        hub=hub, ring=ring, finished=finished, dropped=metrics.dropped, cluster=offsets.cluster_id
-    )
+    receiving = Receiving(hub=hub, ring=ring, dropped=metrics.dropped, cluster=offsets.cluster_id)
     positions = Positions(back=settings.streams.replayed, began=receiving.begin)
     events = Subscription(
         settings.kafka,
@@ -125,13 +123,7 @@ def create_app(settings: Settings) -> Service:
         events_come=lambda: publisher.check().ok and events.check().ok,
         inline_limit=INLINE_LIMIT,
     )
-    statistics = Statistics(
-        owner=OWNER,
-        mongo=mongo,
-        offsets=offsets,
-        finished=finished.last_minute,
-        streams=lambda: len(streams),
-    )
+    statistics = Statistics(owner=OWNER, mongo=mongo, offsets=offsets, streams=lambda: len(streams))
 
     limit = settings.http.body_limit
     app = http_app(

@@ -1,10 +1,7 @@
 """From Kafka records to ring and hub: skips by headers what nobody wants, drops what cannot be read."""
 
 import logging
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
 
 import msgspec
 from prometheus_client import Counter
@@ -12,39 +9,11 @@ from prometheus_client import Counter
 from api.fanout import Hub
 from api.live_event import LiveEvent
 from api.ring import Ring
-from job_contracts.lifecycle import FINAL
 from job_contracts.messages import JobChanged, UnreadableError, read_event
 from job_contracts.topics import Topic
 from service_chassis.raw_messages import Records
 
 log = logging.getLogger(__name__)
-
-_FINAL: Final = frozenset(str(state).encode() for state in FINAL)
-_MINUTE: Final = 60
-
-
-class Finished:
-    """How many jobs ended in the last minute, counted from the events that pass by."""
-
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._seconds: deque[tuple[int, int]] = deque()
-
-    def add(self, count: int) -> None:
-        """Note that jobs have ended now."""
-        if not count:
-            return
-        now = int(self._clock())
-        if self._seconds and self._seconds[-1][0] == now:
-            count += self._seconds.pop()[1]
-        self._seconds.append((now, count))
-        while self._seconds[0][0] <= now - _MINUTE:
-            self._seconds.popleft()
-
-    def last_minute(self) -> int:
-        """Return how many ended in the last sixty seconds."""
-        since = int(self._clock()) - _MINUTE
-        return sum(count for second, count in self._seconds if second > since)
 
 
 class Heard:
@@ -89,11 +58,10 @@ class Receiving:
         *,
         hub: Hub,
         ring: Ring[Heard],
-        finished: Finished,
         dropped: Counter,
         cluster: Callable[[], Awaitable[str]],
     ) -> None:
-        self._hub, self._ring, self._finished, self._cluster = hub, ring, finished, cluster
+        self._hub, self._ring, self._cluster = hub, ring, cluster
         self._unreadable = dropped.labels(Topic.JOB_EVENTS, "unreadable")
         self._stale = dropped.labels(Topic.JOB_EVENTS, "stale_version")
 
@@ -105,7 +73,6 @@ class Receiving:
 
     def take(self, records: Records) -> None:
         """Keep every event of this batch, and give the hub those that somebody wants."""
-        ended = 0
         for record in records:
             heard = Heard(record.value or b"", self._unreadable)
             at, size = record.timestamp / 1000, len(record.value or b"")
@@ -115,12 +82,10 @@ class Receiving:
             if not self._ring.is_news(record.partition, record.offset):
                 continue
             headers = dict(record.headers)
-            ended += headers.get("state") in _FINAL and headers.get("type") == b"job.changed.v1"
             if self._is_wanted(record.key, headers):
                 event = heard.event()
                 if event is not None and not self._hub.publish(event):
                     self._stale.inc()
-        self._finished.add(ended)
 
     def _is_wanted(self, key: bytes | None, headers: dict[str, bytes]) -> bool:
         # Only headers that say all let us skip; whatever looks odd is judged by its body.

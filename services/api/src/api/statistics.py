@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from api.cached import Cached
+from api.throughput import MinuteView, Throughput
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection
 from job_contracts.topics import OUTCOME_GROUPS, Group, Topic
@@ -42,6 +43,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     workers: list[WorkerView]
     paused: list[str]
     streams: int
+    minutes: list[MinuteView] | UnsetType = UNSET
 
 
 class Stored(NamedTuple):
@@ -62,19 +64,21 @@ class Statistics:
         owner: str,
         mongo: Mongo,
         offsets: KafkaOffsets,
-        finished: Callable[[], int],
         streams: Callable[[], int],
     ) -> None:
         self._owner = owner
         self._mongo = mongo
         self._offsets = offsets
-        self._finished = finished
+        self._throughput = Throughput(owner=owner, mongo=mongo, now=mongo.now)
         self._streams = streams
         self._stored = Cached(self._read_stored)
         self._lag = Cached(self._read_lag)
 
-    async def stats(self) -> Stats:
-        """Return the figures, at most a few seconds old; `lag` is None while Kafka is away."""
+    async def stats(self, *, minutes: int | None = None) -> Stats:
+        """Return the figures, at most a few seconds old, and if wanted those of the last minutes.
+
+        `lag` is None while Kafka is away.
+        """
         stored = await self._stored.get()
         totals = dict.fromkeys(map(str, JobState), 0)
         for states in stored.tasks.values():
@@ -84,11 +88,12 @@ class Statistics:
             jobs=totals,
             tasks=stored.tasks,
             oldest_pending_seconds=stored.oldest_pending_seconds,
-            finished_last_minute=self._finished(),
+            finished_last_minute=await self._throughput.last_minute(),
             lag=await self._lag_in_time(),
             workers=stored.workers,
             paused=stored.paused,
             streams=self._streams(),
+            minutes=UNSET if minutes is None else await self._throughput.minutes(minutes),
         )
 
     async def _lag_in_time(self) -> dict[str, int] | None:

@@ -1,19 +1,25 @@
 """Parks dead letters: first the letter with its exact bytes, then the move, then the event."""
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
+from uuid import uuid4
 
 from job_contracts.lifecycle import ErrorKind, JobState
 from job_contracts.messages import ErrorInfo, JobFailed, MessageRejected, UnreadableError, read_dead_letter
+from job_contracts.minutes import Addition, Ending, additions
 from job_contracts.record import STRAY_MARGIN, GuardedMove, fail
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record
 from service_chassis import failpoints
 from service_chassis.metrics import Metrics
+
+_RAN: Final = frozenset({ErrorKind.REJECTED, ErrorKind.EXHAUSTED, ErrorKind.TIMED_OUT})
+"""An expired job has not run, and of one whose worker is dead nobody knows for how long it did."""
 
 _KEPT: Final = 4_096
 """Characters of an error that go into the record and so into every view; the letter itself keeps all."""
@@ -53,6 +59,9 @@ class LetterStore(Protocol):
     async def records(self, ids: Collection[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
 
+    async def count(self, additions: Sequence[Addition]) -> None:
+        """Add to the minutes in which jobs ended, in one round trip."""
+
 
 class ParkingPublisher(Protocol):
     """What parking tells the others."""
@@ -66,7 +75,8 @@ class Parking:
 
     Whatever stands on the topic is kept: a letter that comes too late for its job, and
     bytes that are no letter at all. It publishes to `job-events` alone, so nothing it
-    receives can come back to it. A batch may be parked again, as with results.
+    receives can come back to it. A batch may be parked again, as with results; in the figures
+    a job counts when this very batch has moved it, so never twice.
 
     Parameters
     ----------
@@ -119,7 +129,8 @@ class Parking:
             self._parked.labels("message_rejected").inc(len(letters) - len(failures))
 
     async def _fail(self, failures: Sequence[JobFailed]) -> None:
-        moved = await self._store.apply(self._moves(failures))
+        token = uuid4().hex
+        moved = await self._store.apply(self._moves(failures, token))
         if failpoints.ON:
             failpoints.hit("after_move")
         self._parked.labels("failed").inc(moved)
@@ -134,18 +145,22 @@ class Parking:
                 dropped["stale_version"] += 1
             else:
                 done[failure.job_id] = record
-        await self._publisher.changed(list(done.values()))
+        endings = [_ending(record) for record in done.values() if record.get("ended_by") == token]
+        # Side by side: readers do not wait for figures.
+        await asyncio.gather(
+            self._publisher.changed(list(done.values())), self._store.count(additions(endings))
+        )
         # A job may be deleted between its move and the reading.
         self._parked.labels("repeated").inc(max(0, len(done) - moved))
         for reason, count in dropped.items():
             self._dropped.labels(Topic.DEAD_LETTER, reason).inc(count)
 
-    def _moves(self, failures: Sequence[JobFailed]) -> list[GuardedMove]:
+    def _moves(self, failures: Sequence[JobFailed], token: str) -> list[GuardedMove]:
         alike: dict[tuple[int, ErrorKind, ErrorInfo], list[str]] = defaultdict(list)
         for failure in failures:
             alike[failure.version, failure.kind, _shortened(failure.error)].append(failure.job_id)
         return [
-            fail(ids, version, kind=kind, error=error, retention=self._retention)
+            fail(ids, version, kind=kind, error=error, retention=self._retention, token=token)
             for (version, kind, error), ids in alike.items()
         ]
 
@@ -155,6 +170,11 @@ def _read(received: Received) -> DeadLetter:
         return DeadLetter(received, read_dead_letter(received.value))
     except UnreadableError as error:
         return DeadLetter(received, reject(received, error))
+
+
+def _ending(record: Record) -> Ending:
+    began = record.get("started_at") if record["error"]["kind"] in _RAN else None
+    return Ending(record, None if began is None else (record["finished_at"] - began).total_seconds())
 
 
 def _shortened(error: ErrorInfo) -> ErrorInfo:

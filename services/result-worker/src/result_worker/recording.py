@@ -1,13 +1,16 @@
 """Records how jobs succeeded: first the result, then the move, then the event."""
 
+import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
+from uuid import uuid4
 
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobSucceeded, MessageRejected, UnreadableError, read_succeeded
+from job_contracts.minutes import Addition, Ending, additions
 from job_contracts.record import STRAY_MARGIN, GuardedMove, succeed
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
@@ -30,6 +33,9 @@ class ResultStore(Protocol):
     async def records(self, ids: Collection[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
 
+    async def count(self, additions: Sequence[Addition]) -> None:
+        """Add to the minutes in which jobs ended, in one round trip."""
+
 
 class RecordingPublisher(Protocol):
     """What recording tells the others."""
@@ -46,7 +52,8 @@ class Recording:
 
     A batch may be recorded again: results that are stored stay, a move that was made
     matches nothing, and what has succeeded is announced once more, since nobody knows
-    whether the first announcement got through. Readers drop what they have seen.
+    whether the first announcement got through. Readers drop what they have seen. In the
+    figures a job counts when this very batch has moved it, so never twice.
 
     Parameters
     ----------
@@ -87,12 +94,14 @@ class Recording:
         await self._store.keep(outcomes, lifetime=self._retention + STRAY_MARGIN)
         if failpoints.ON:
             failpoints.hit("after_keep")
-        moved = await self._store.apply(self._moves(outcomes))
+        token = uuid4().hex
+        moved = await self._store.apply(self._moves(outcomes, token))
         if failpoints.ON:
             failpoints.hit("after_move")
         self._recorded.labels("succeeded").inc(moved)
         records = await self._store.records({outcome.job_id for outcome in outcomes})
         done: dict[str, tuple[Record, bytes]] = {}
+        endings: dict[str, Ending] = {}
         dropped: Counter[str] = Counter()
         for outcome in outcomes:
             record = records.get(outcome.job_id)
@@ -102,17 +111,25 @@ class Recording:
                 dropped["stale_version"] += 1
             else:
                 done.setdefault(outcome.job_id, (record, one_line(bytes(outcome.result))))
-        await self._publisher.changed(list(done.values()))
+                if record.get("ended_by") == token:
+                    endings.setdefault(outcome.job_id, Ending(record, outcome.run_seconds))
+        # Side by side: readers do not wait for figures.
+        await asyncio.gather(
+            self._publisher.changed(list(done.values())), self._store.count(additions(endings.values()))
+        )
         # A job may be deleted between its move and the reading.
         self._recorded.labels("repeated").inc(max(0, len(done) - moved))
         for reason, count in dropped.items():
             self._dropped.labels(Topic.RESULTS, reason).inc(count)
 
-    def _moves(self, outcomes: Sequence[JobSucceeded]) -> list[GuardedMove]:
+    def _moves(self, outcomes: Sequence[JobSucceeded], token: str) -> list[GuardedMove]:
         by_version: dict[int, list[str]] = defaultdict(list)
         for outcome in outcomes:
             by_version[outcome.version].append(outcome.job_id)
-        return [succeed(ids, version, retention=self._retention) for version, ids in by_version.items()]
+        return [
+            succeed(ids, version, retention=self._retention, token=token)
+            for version, ids in by_version.items()
+        ]
 
 
 def _read(batch: Sequence[Received]) -> tuple[list[JobSucceeded], list[MessageRejected]]:

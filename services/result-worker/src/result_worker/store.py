@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from job_contracts.messages import JobSucceeded
+from job_contracts.minutes import Addition
 from job_contracts.record import HISTORY, Collection, GuardedMove
 from job_contracts.views import Record, one_line
-from service_chassis.bulk import insert_missing, read_by_id, update_groups
+from service_chassis.bulk import add_up, insert_missing, read_by_id, update_groups
 from service_chassis.mongo import Mongo
 
 
@@ -38,3 +39,7 @@ class MongoResultStore:
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
         return await read_by_id(self._mongo.collection(Collection.JOBS), ids, without=HISTORY)
+
+    async def count(self, additions: Sequence[Addition]) -> None:
+        """Add to the minutes in which jobs ended, in one round trip."""
+        await add_up(self._mongo.collection(Collection.MINUTES), additions)

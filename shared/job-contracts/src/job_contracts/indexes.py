@@ -88,5 +88,6 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         _TTL,
     ),
     Collection.WORKERS: (_TTL,),
+    Collection.MINUTES: (_TTL,),
 }
 """Indexes by collection."""

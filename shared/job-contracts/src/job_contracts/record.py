@@ -62,6 +62,7 @@ class Collection(StrEnum):
     WORKERS = "workers"
     LEASES = "leases"
     TASKS = "tasks"
+    MINUTES = "minutes"
     IMAGES = "images"
 
 
@@ -127,6 +128,8 @@ def claim(ids: Sequence[str], version: int, *, worker: str, token: str) -> Guard
         "worker": literal(worker),
         "claim": literal(token),
         "started_at": NOW,
+        # Of a pending job `updated_at` is when it became so. It may have been inserted by a clock ahead of this one.
+        "waited": {"$max": [0, {"$subtract": [NOW, "$updated_at"]}]},
         "wake_at": {"$add": [NOW, timeout_ms, margin_ms]},
     }
     gone = ["reason", "error", "progress", "publishes"]
@@ -200,9 +203,10 @@ def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
     return GuardedMove(guard, [_set("stop", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at"]}])
 
 
-def succeed(ids: Sequence[str], version: int, *, retention: timedelta) -> GuardedMove:
-    """Running → succeeded; the results were stored before."""
+def succeed(ids: Sequence[str], version: int, *, retention: timedelta, token: str) -> GuardedMove:
+    """Running → succeeded; the results were stored before. `token` tells which jobs this very move has ended."""
     fields = {
+        "ended_by": literal(token),
         "has_result": True,
         "attempts": _close_attempt("succeeded"),
         "finished_at": NOW,
@@ -213,11 +217,18 @@ def succeed(ids: Sequence[str], version: int, *, retention: timedelta) -> Guarde
 
 
 def fail(
-    ids: Sequence[str], version: int, *, kind: ErrorKind, error: ErrorInfo, retention: timedelta
+    ids: Sequence[str],
+    version: int,
+    *,
+    kind: ErrorKind,
+    error: ErrorInfo,
+    retention: timedelta,
+    token: str,
 ) -> GuardedMove:
-    """Running (or expired: pending, waiting) → failed; the dead letters were stored before."""
+    """Running (or expired: pending, waiting) → failed; the letters were stored before. `token` as in `succeed`."""
     ran = {"$eq": ["$state", str(JobState.RUNNING)]}
     fields = {
+        "ended_by": literal(token),
         "attempts": {"$cond": [ran, _close_attempt(str(kind), error), {"$ifNull": ["$attempts", []]}]},
         "failures": {"$cond": [ran, {"$add": ["$failures", 1]}, "$failures"]},
         "error": error_doc(error, kind),

@@ -1,4 +1,4 @@
-"""Reading and writing many documents in one round trip; the writes are safe to repeat."""
+"""Reading and writing many documents in one round trip."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ _DUPLICATE_KEY = 11000
 
 
 async def insert_missing(collection: Collection, documents: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the documents whose `_id` is not there yet; the others stay as they are.
+    """Insert the documents whose `_id` is not there yet; the others stay as they are, so it may be repeated.
 
     The driver cuts what is over the server's limit of 48 MB for one command.
     """
@@ -51,3 +51,10 @@ async def update_groups(
     ]
     result = await collection.bulk_write(operations, ordered=ordered)
     return int(result.modified_count)
+
+
+async def add_up(collection: Collection, additions: Sequence[tuple[Any, Any]]) -> None:
+    """Apply each (filter, update) to one document, which is made if it is not there; not safe to repeat."""
+    if additions:
+        operations = [UpdateOne(query, update, upsert=True) for query, update in additions]
+        await collection.bulk_write(operations, ordered=False)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.throughput import MOST as MOST_MINUTES
 from job_contracts.lifecycle import JobState
 
 Short = Annotated[str, Field(min_length=1, max_length=255)]
@@ -51,6 +52,14 @@ class EventQuery(_Query):
     task: Short | None = None
     tag: Annotated[list[Short], Field(max_length=16, description="Repeated: all of them")] = []
     batch: Short | None = None
+
+
+class StatsQuery(_Query):
+    """What GET /stats shall say besides."""
+
+    minutes: Annotated[
+        int | None, Field(ge=1, le=MOST_MINUTES, description="Adds a series of the last minutes, by task")
+    ] = None
 
 
 class DeadLetterQuery(_Query):

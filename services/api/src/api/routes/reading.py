@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.answers import PatientRoute, answer_of
 from api.dead_letters import DeadLetters, LetterFilters
 from api.problems import KINDS, NOT_FOUND, Problem
-from api.routes.queries import DeadLetterQuery
+from api.routes.queries import DeadLetterQuery, StatsQuery
 from api.statistics import Statistics
 from api.store import MongoJobStore
 
@@ -61,8 +61,8 @@ def reading_routes(*, store: MongoJobStore, dead_letters: DeadLetters, statistic
         return answer_of(found)
 
     @router.get("/stats", summary="How the whole is doing", tags=["service"])
-    async def get_stats() -> Response:
-        return answer_of(await statistics.stats())
+    async def get_stats(query: Annotated[StatsQuery, Query()]) -> Response:
+        return answer_of(await statistics.stats(minutes=query.minutes))
 
     @router.get("/images/{digest}", summary="A picture that was drawn here", tags=["service"])
     async def get_image(digest: str, request: Request) -> Response:
