@@ -82,6 +82,12 @@ class Api:
             seconds = time.monotonic() - at
             self.history.append(Post(key=key, at=at, seconds=seconds, status=status, job=job))
 
+    async def post_batch(self, body: Mapping[str, Any] | bytes, *, key: str | None = None) -> httpx.Response:
+        """POST /jobs/batch, whatever comes of it; an error of the connection is raised."""
+        headers = {"content-type": "application/json", **({} if key is None else {"idempotency-key": key})}
+        content = {"content": body} if isinstance(body, bytes) else {"json": dict(body)}
+        return await self.call("POST", "/jobs/batch", headers=headers, **content)
+
     async def submit(self, task: str = "noop", payload: Any = None, **fields: Any) -> str:
         """Submit a job that must be accepted at once, and return its id."""
         answer = await self.post({"task": task, "payload": payload or {}, **fields})

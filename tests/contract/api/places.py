@@ -1,11 +1,14 @@
 """Where the api's use cases keep jobs and letters: in memory, and in MongoDB, under the same unique keys."""
 
+from collections import Counter
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
+from api.batch_store import MongoBatchStore
+from api.batching import BatchRecord, BatchStore
 from api.dead_letters import DeadLetters, JobLetters, LetterFilters
 from api.listing import ListQuery
 from api.moving import KeyHeldError
@@ -51,6 +54,7 @@ class Place(NamedTuple):
     jobs: Jobs
     letters: Letters
     shelf: "Shelf"
+    batches: BatchStore
 
 
 class Shelf(Protocol):
@@ -69,7 +73,7 @@ class MemoryJobs:
     async def insert(self, records: Sequence[Document]) -> set[int]:
         lost = set()
         for i, new in enumerate(records):
-            if self._is_refused(new):
+            if new["_id"] in self.records or self._is_refused(new):
                 lost.add(i)
             else:
                 self.records[new["_id"]] = deepcopy(new)
@@ -197,6 +201,30 @@ def _age(doc: Document) -> tuple[datetime, str]:
     return doc["created_at"], doc["_id"]
 
 
+class MemoryBatches:
+    """Batches beside the jobs in memory."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+        self._batches: dict[str, Document] = {}
+
+    async def begin(self, batch: Document) -> BatchRecord:
+        same = [b for b in self._batches.values() if _idempotency(b) == _idempotency(batch) is not None]
+        return same[0] if same else self._batches.setdefault(batch["_id"], deepcopy(batch))
+
+    async def complete(self, batch_id: str, *, held: Mapping[str, str]) -> None:
+        batch = self._batches[batch_id]
+        if "stored" not in batch:
+            self._batches[batch_id] = {**batch, "stored": True, **({"held": dict(held)} if held else {})}
+
+    async def batch(self, batch_id: str, *, owner: str) -> BatchRecord | None:
+        found = self._batches.get(batch_id)
+        return found if found and found["owner"] == owner else None
+
+    async def counts(self, batch_id: str) -> Mapping[str, int]:
+        return Counter(r["state"] for r in self._jobs.records.values() if r.get("batch") == batch_id)
+
+
 class MongoShelf:
     """Letters on a real server."""
 
@@ -214,11 +242,12 @@ class MongoShelf:
 def in_memory() -> Place:
     """Return a place in memory."""
     letters = MemoryLetters()
-    return Place(MemoryJobs(), letters, letters)
+    jobs = MemoryJobs()
+    return Place(jobs, letters, letters, MemoryBatches(jobs))
 
 
 async def in_mongo(mongo: Mongo) -> Place:
     """Return an empty place on a real server."""
-    for name in (Collection.JOBS, Collection.DEAD_LETTERS):
+    for name in (Collection.JOBS, Collection.DEAD_LETTERS, Collection.BATCHES):
         await mongo.collection(name).delete_many({})
-    return Place(MongoJobStore(mongo), DeadLetters(mongo), MongoShelf(mongo))
+    return Place(MongoJobStore(mongo), DeadLetters(mongo), MongoShelf(mongo), MongoBatchStore(mongo))

@@ -3,7 +3,7 @@
 import asyncio
 import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -116,6 +116,14 @@ class Catalogue:
         if not self._loaded:
             raise unavailable("the catalogue of tasks has not been read yet")
         raise self._unknown(name)
+
+    async def those(self, names: Collection[str]) -> dict[str, CatalogueEntry | Problem]:
+        """Return these tasks, or why there is none of this name, after one more look if there must be one."""
+        if not self._entries.keys() >= set(names):
+            await self._look_again()
+        if names and not self._loaded:
+            raise unavailable("the catalogue of tasks has not been read yet")
+        return {name: self._entries.get(name) or self._unknown(name) for name in names}
 
     def _unknown(self, name: str) -> Problem:
         near = (

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 from uuid_utils import uuid7
 
 from api.catalogue import CatalogueEntry
-from api.forms import MAX_AHEAD, Submission
-from api.problems import FieldError
+from api.forms import MAX_AHEAD, Submission, decode_part
+from api.problems import FieldError, invalid
 from job_contracts.lifecycle import JobState, WaitReason
 from job_contracts.personal import LOW
 from job_contracts.record import GRACE, PARKED
@@ -39,6 +40,17 @@ class Draft:
         """Owner and `unique_key`, which only one live job may have."""
         key = self.form.unique_key
         return None if key is UNSET else (self.owner, key)
+
+
+def payload_of(form: Submission, task: CatalogueEntry, whole: bytes) -> str:
+    """Return the payload as JSON text; `Problem` if it is not what the task takes.
+
+    A pointer into what is no JSON at all leads through `whole`.
+    """
+    document = {} if form.payload is UNSET else decode_part(form.payload, whole)
+    if not task.fits(document):
+        raise invalid(task.errors(document))
+    return "{}" if form.payload is UNSET else msgspec.json.format(form.payload, indent=-1).decode()
 
 
 def wrong_times(form: Submission, now: datetime) -> list[FieldError]:

@@ -4,6 +4,9 @@ import logging
 import time
 
 from api.backlog import Backlog
+from api.batch_drafting import BatchDrafting
+from api.batch_store import MongoBatchStore
+from api.batching import Batching
 from api.cancelling import Cancelling
 from api.catalogue import Catalogue
 from api.dead_letters import DeadLetters
@@ -18,6 +21,7 @@ from api.receiving import Heard, Receiving
 from api.reconciling import Reconciling
 from api.redriving import Redriving
 from api.ring import Ring
+from api.routes.batches import batch_routes
 from api.routes.events import ManyJobs, OneJob
 from api.routes.jobs import job_routes
 from api.routes.many import many_routes
@@ -90,6 +94,16 @@ def create_app(settings: Settings) -> Service:
         patience=settings.http.patience,
     )
 
+    batching = Batching(
+        drafting=BatchDrafting(catalogue=catalogue, now=mongo.now, job_limit=settings.http.body_limit),
+        batches=MongoBatchStore(mongo),
+        jobs=store,
+        announcer=announcer,
+        now=mongo.now,
+        patience=settings.http.long_patience,
+        kept=settings.retention.batches,
+    )
+
     hub = Hub()
     ring = Ring[Heard](kept=settings.streams.replayed, room=settings.streams.replay_room)
     receiving = Receiving(hub=hub, ring=ring, dropped=metrics.dropped, cluster=offsets.cluster_id)
@@ -133,6 +147,7 @@ def create_app(settings: Settings) -> Service:
         routers=[
             job_routes(store=store),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
+            *batch_routes(batching=batching, body_limit=settings.http.batch_limit),
             many_routes(cancelling=cancelling, redriving=redriving, body_limit=limit),
             task_routes(
                 catalogue=catalogue,

@@ -6,9 +6,10 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.batching import BatchAnswer, BatchView
 from api.cancelling import CancelledMany
 from api.catalogue import TaskView
-from api.forms import Submission
+from api.forms import BatchSubmission, Submission
 from api.letter_views import DeadLetterPage, DeadLetterView, LetterGroups
 from api.orders import CancelMany, PauseOrder, Redrive, RedriveMany, Reschedule
 from api.problems import ProblemBody
@@ -21,6 +22,9 @@ from job_contracts.views import JobView
 _REF: Final = "#/components/schemas/{name}"
 _SHAPES: Final = [
     Attempt,
+    BatchAnswer,
+    BatchSubmission,
+    BatchView,
     CancelMany,
     CancelledMany,
     DeadLetterPage,
@@ -43,6 +47,8 @@ _SHAPES: Final = [
 
 _ANSWERS: Final = {
     ("/jobs", "get"): ("200", "JobPage"),
+    ("/jobs/batch", "post"): ("202", "BatchAnswer"),
+    ("/batches/{batch_id}", "get"): ("200", "BatchView"),
     ("/jobs/cancel", "post"): ("202", "CancelledMany"),
     ("/jobs/{job_id}", "get"): ("200", "JobView"),
     ("/jobs/{job_id}", "patch"): ("200", "JobView"),
@@ -60,6 +66,7 @@ _ANSWERS: Final = {
 }
 
 _BODIES: Final = {
+    ("/jobs/batch", "post"): ("BatchSubmission", True),
     ("/jobs/cancel", "post"): ("CancelMany", True),
     ("/jobs/{job_id}", "patch"): ("Reschedule", True),
     ("/jobs/{job_id}/redrive", "post"): ("Redrive", False),
@@ -102,23 +109,27 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for history, shape in (("attempts", "Attempt"), ("logs", "LogLine")):
         paths[f"/jobs/{{job_id}}/{history}"]["get"]["responses"]["200"] = _listed(shape)
     paths["/jobs"]["post"] = _submission()
+    schemas["BatchSubmission"]["properties"]["jobs"]["items"] = {"$ref": _REF.format(name="Submission")}
+    paths["/jobs/batch"]["post"]["parameters"] = [_KEY]
     paths["/events"] = {"get": _stream("Watch all jobs", paths["/jobs"]["get"]["parameters"][:4])}
     by_id = [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]
     paths["/jobs/{job_id}/events"] = {"get": _stream("Watch a job", by_id)}
     return document
 
 
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key with the same bytes answers with what the first request made",
+}
+
+
 def _submission() -> dict[str, Any]:
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "maxLength": 255},
-        "description": "The same key with the same bytes answers with the first job",
-    }
     return {
         "tags": ["jobs"],
         "summary": "Submit a job",
-        "parameters": [key],
+        "parameters": [_KEY],
         "requestBody": _body("Submission", required=True),
         "responses": {
             "202": _content("Accepted: the job will end in exactly one final state", "JobView"),

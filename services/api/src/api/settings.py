@@ -22,6 +22,10 @@ class HttpSettings(Section):
         int,
         Field(ge=1_024, description="Bytes of a request's body; larger things belong into a store of files"),
     ] = 64 * 1024
+    batch_limit: Annotated[
+        int,
+        Field(ge=1_024, description="Bytes of a batch's body; each job in it has the limit of a single one"),
+    ] = 1024 * 1024
     patience: Annotated[
         timedelta, Field(description="Longest wait for MongoDB before the answer is 503; below 3 s in all")
     ] = timedelta(seconds=2.3)
@@ -88,6 +92,10 @@ class RetentionSettings(SharedSection):
     """How long jobs are kept after their end."""
 
     cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)
+    batches: Annotated[
+        timedelta,
+        Field(description="After its last job may begin: longer than jobs are kept, so a repeat finds it"),
+    ] = timedelta(days=30)
 
 
 class RedriveSettings(Section):

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
-import msgspec
-from msgspec import UNSET
-
 from api.catalogue import Catalogue
-from api.drafting import Draft, first_look, new_record, whole_milliseconds, wrong_times
-from api.forms import Reader, Submission, decode_part
+from api.drafting import Draft, first_look, new_record, payload_of, whole_milliseconds, wrong_times
+from api.forms import Reader, Submission
 from api.problems import INVALID_REQUEST, KEY_REUSED, FieldError, Problem, invalid, unavailable
 from job_contracts.views import Record, encode_view, job_view
 from service_chassis import failpoints
@@ -102,8 +99,7 @@ class Submissions:
         Problem
             The request does not fit, or the store did not answer in time.
         """
-        if key is not None and not 0 < len(key) <= KEY_LENGTH:
-            raise Problem(INVALID_REQUEST, f"Idempotency-Key must have 1 to {KEY_LENGTH} characters")
+        check_key(key)
         try:
             async with asyncio.timeout(self._patience):
                 draft = await self._judge(raw, owner, key, traceparent)
@@ -121,14 +117,10 @@ class Submissions:
         if wrong := wrong_times(form, self._now()):
             raise invalid(wrong)
         task = await self._catalogue.task(form.task)
-        payload = {} if form.payload is UNSET else decode_part(form.payload, raw)
-        if not task.fits(payload):
-            raise invalid(task.errors(payload))
-        text = "{}" if form.payload is UNSET else msgspec.json.format(form.payload, indent=-1).decode()
         return Draft(
             owner=owner,
             form=form,
-            payload=text,
+            payload=payload_of(form, task, raw),
             task=task,
             key=None if key is None else (key, hashlib.sha256(raw).digest()),
             traceparent=traceparent,
@@ -177,6 +169,12 @@ class Submissions:
             for i in losers:
                 if (answer := _answer_of_holder(drafts[i], holders)) is not None:
                     answers[i] = answer
+
+
+def check_key(key: str | None) -> None:
+    """Raise `Problem` if this cannot be an Idempotency-Key."""
+    if key is not None and not 0 < len(key) <= KEY_LENGTH:
+        raise Problem(INVALID_REQUEST, f"Idempotency-Key must have 1 to {KEY_LENGTH} characters")
 
 
 def _answer_of_holder(draft: Draft, holders: Holders) -> Outcome | None:

@@ -19,6 +19,11 @@ class IndexSpec:
 
 _EXISTS: Final = {"$exists": True}
 _TTL: Final = IndexSpec("expiry", [("expire_at", 1)], {"expireAfterSeconds": 0})
+_IDEMPOTENCY_KEY: Final = IndexSpec(
+    "idempotency_key",
+    [("owner", 1), ("idempotency.key", 1)],
+    {"unique": True, "partialFilterExpression": {"idempotency.key": _EXISTS}},
+)
 
 # Partial wherever the field comes and goes: one on a field that moves with the state costs
 # mongod about 10 µs a move.
@@ -58,11 +63,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
             [("owner", 1), ("error.type", 1), ("_id", 1)],
             {"partialFilterExpression": {"state": str(JobState.FAILED)}},
         ),
-        IndexSpec(
-            "idempotency_key",
-            [("owner", 1), ("idempotency.key", 1)],
-            {"unique": True, "partialFilterExpression": {"idempotency.key": _EXISTS}},
-        ),
+        _IDEMPOTENCY_KEY,
         IndexSpec(
             "unique_key",
             [("owner", 1), ("unique_key", 1)],
@@ -89,5 +90,6 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
     ),
     Collection.WORKERS: (_TTL,),
     Collection.MINUTES: (_TTL,),
+    Collection.BATCHES: (_IDEMPOTENCY_KEY, _TTL),
 }
 """Indexes by collection."""

@@ -63,6 +63,7 @@ class Collection(StrEnum):
     LEASES = "leases"
     TASKS = "tasks"
     MINUTES = "minutes"
+    BATCHES = "batches"
     IMAGES = "images"
 
 

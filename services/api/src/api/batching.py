@@ -1,0 +1,232 @@
+"""Taking many jobs in at once: first the batch, then its jobs, so that a repeat after a crash completes it.
+
+The ids of its jobs follow from that of the batch. Whoever repeats a request with the same
+Idempotency-Key finds the batch, and stores what is missing of it; once all are stored the batch says so, and
+a repeat only tells how they stand.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from msgspec import UNSET, Struct
+from uuid_utils import uuid7
+
+from api.batch_drafting import BatchDrafting
+from api.drafting import Draft, first_look, new_record, whole_milliseconds
+from api.forms import BatchSubmission
+from api.problems import KEY_REUSED, NOT_FOUND, Problem, unavailable
+from api.submission import Announcer, Holders, Key, check_key
+from job_contracts.lifecycle import LIVE, JobState
+from job_contracts.messages import is_job_id
+from job_contracts.views import Record, encode_view, job_view
+from service_chassis import failpoints
+
+_TRIES: Final = 3
+"""A job that held a `unique_key` may end between our insert and our look: then the key is free."""
+
+BatchRecord = Mapping[str, Any]
+
+
+class BatchStore(Protocol):
+    """Where batches are kept."""
+
+    async def begin(self, batch: dict[str, Any]) -> BatchRecord:
+        """Store a batch and return it, or the one that has its Idempotency-Key."""
+
+    async def complete(self, batch_id: str, *, held: Mapping[str, str]) -> None:
+        """Note that all jobs are stored, but those that give way to others, by their index."""
+
+    async def batch(self, batch_id: str, *, owner: str) -> BatchRecord | None:
+        """Return a batch."""
+
+    async def counts(self, batch_id: str) -> Mapping[str, int]:
+        """Return how many jobs of a batch are in each state."""
+
+
+class BatchJobs(Protocol):
+    """Where jobs are kept."""
+
+    async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
+        """Store new jobs at once; return the positions of those whose id or key another job has."""
+
+    async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
+        """Return the jobs that hold these keys."""
+
+    async def standing(self, ids: Collection[str], *, owner: str) -> list[Record]:
+        """Return how those of these jobs stand that are there."""
+
+
+class BatchedJob(Struct, frozen=True):
+    """A job of a batch; of one that was removed since nobody knows the state."""
+
+    id: str
+    state: str | None
+
+
+class BatchAnswer(Struct, frozen=True):
+    """What POST /jobs/batch answers: the jobs in the order of the request."""
+
+    batch: str
+    jobs: list[BatchedJob]
+
+
+class BatchView(Struct, frozen=True, kw_only=True):
+    """What GET /batches/{id} answers; `done` when all are stored and none is live any more."""
+
+    id: str
+    name: str | None
+    created_at: datetime
+    total: int
+    jobs: dict[str, int]
+    done: bool
+    webhook: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """The answer, and whether this request has stored any of it."""
+
+    answer: BatchAnswer
+    is_new: bool
+
+
+class Batching:
+    """Accepts batches and says how they stand.
+
+    Parameters
+    ----------
+    kept
+        How long a batch is known after the last of its jobs may begin.
+    """
+
+    def __init__(
+        self,
+        *,
+        drafting: BatchDrafting,
+        batches: BatchStore,
+        jobs: BatchJobs,
+        announcer: Announcer,
+        now: Callable[[], datetime],
+        patience: timedelta,
+        kept: timedelta,
+    ) -> None:
+        self._drafting = drafting
+        self._batches = batches
+        self._jobs = jobs
+        self._announcer = announcer
+        self._now = now
+        self._patience = patience.total_seconds()
+        self._kept = kept
+
+    async def accept(
+        self, raw: bytes, *, owner: str, key: str | None = None, traceparent: str | None = None
+    ) -> AcceptedBatch:
+        """Store the batch that these bytes ask for, or what is missing of it since an earlier request.
+
+        Raises
+        ------
+        Problem
+            Some job does not fit, and none is stored; or the store did not answer in time.
+        """
+        check_key(key)
+        try:
+            async with asyncio.timeout(self._patience):
+                form, drafts = await self._drafting.read(raw, owner=owner, traceparent=traceparent)
+                wanted = self._wanted(form, drafts, owner)
+                if key is not None:
+                    wanted["idempotency"] = {"key": key, "hash": hashlib.sha256(raw).hexdigest()}
+                return await self._accept(wanted, drafts)
+        except TimeoutError as error:
+            raise unavailable("the database did not answer in time") from error
+
+    def _wanted(self, form: BatchSubmission, drafts: Sequence[Draft], owner: str) -> dict[str, Any]:
+        began = whole_milliseconds(self._now())
+        batch = {"_id": str(uuid7()), "owner": owner, "size": len(drafts), "created_at": began}
+        if form.name is not UNSET:
+            batch["name"] = form.name
+        latest = max(record["wake_at"] for record in self._records(batch, drafts))
+        return {**batch, "expire_at": latest + self._kept}
+
+    async def _accept(self, wanted: dict[str, Any], drafts: Sequence[Draft]) -> AcceptedBatch:
+        batch = await self._batches.begin(wanted)
+        if failpoints.ON:
+            failpoints.hit("after_batch")
+        if batch.get("idempotency") != wanted.get("idempotency"):
+            raise Problem(KEY_REUSED, f"batch {batch['_id']} was made with this key and another body")
+        if "stored" in batch:
+            return AcceptedBatch(await self._told(batch, batch.get("held", {})), False)
+        held = await self._store(batch, drafts)
+        await self._batches.complete(batch["_id"], held=held)
+        return AcceptedBatch(await self._told(batch, held), True)
+
+    async def look(self, batch_id: str, *, owner: str) -> BatchView:
+        """Return how a batch stands; `Problem` if there is none of this id."""
+        batch = await self._batches.batch(batch_id, owner=owner) if is_job_id(batch_id) else None
+        if batch is None:
+            raise Problem(NOT_FOUND, f"no batch {batch_id[:64]!r}")
+        counts = {**dict.fromkeys(map(str, JobState), 0), **await self._batches.counts(batch_id)}
+        return BatchView(
+            id=batch_id,
+            name=batch.get("name"),
+            created_at=batch["created_at"],
+            total=batch["size"] - len(batch.get("held", {})),
+            jobs=counts,
+            done="stored" in batch and not any(counts[state] for state in LIVE),
+        )
+
+    def _records(self, batch: BatchRecord, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
+        # Times count from when the batch began, whichever request completes it.
+        began, look_at = batch["created_at"], first_look(whole_milliseconds(self._now()))
+        return [
+            {**new_record(draft, began, look_at), "_id": job_of(batch["_id"], i), "batch": batch["_id"]}
+            for i, draft in enumerate(drafts)
+        ]
+
+    async def _store(self, batch: BatchRecord, drafts: Sequence[Draft]) -> dict[str, str]:
+        """Store the jobs that are not there yet; return those that give way to the holders of their keys."""
+        records = self._records(batch, drafts)
+        missing, held = list(range(len(records))), dict[str, str]()
+        for _ in range(_TRIES):
+            lost = await self._jobs.insert([records[i] for i in missing])
+            if failpoints.ON:
+                failpoints.hit("after_insert")
+            new = [records[i] for position, i in enumerate(missing) if position not in lost]
+            self._announcer.stored([(record, encode_view(job_view(record))) for record in new])
+            missing = [i for position, i in enumerate(missing) if position in lost]
+            if missing:
+                # Some were stored by an earlier request. The others have met a job that holds their key.
+                ids = [records[i]["_id"] for i in missing]
+                there = {job["_id"] for job in await self._jobs.standing(ids, owner=batch["owner"])}
+                missing = [i for i in missing if records[i]["_id"] not in there]
+                held |= await self._holders({i: key for i in missing if (key := drafts[i].unique)})
+                missing = [i for i in missing if str(i) not in held]
+            if not missing:
+                return held
+        raise unavailable("the jobs that hold a unique_key come and go too fast")
+
+    async def _holders(self, keys: Mapping[int, Key]) -> dict[str, str]:
+        """Return the jobs that hold these keys, by the index of the one that would."""
+        if not keys:
+            return {}
+        found = (await self._jobs.holders(idempotency=(), unique=keys.values())).unique
+        return {str(i): found[key]["_id"] for i, key in keys.items() if key in found}
+
+    async def _told(self, batch: BatchRecord, held: Mapping[str, str]) -> BatchAnswer:
+        ids = [held.get(str(i)) or job_of(batch["_id"], i) for i in range(batch["size"])]
+        states = {job["_id"]: job["state"] for job in await self._jobs.standing(ids, owner=batch["owner"])}
+        return BatchAnswer(batch["_id"], [BatchedJob(job_id, states.get(job_id)) for job_id in ids])
+
+
+def job_of(batch_id: str, index: int) -> str:
+    """Return the id of a job in a batch: a UUIDv7 of the batch's time, in the order of the jobs.
+
+    >>> job_of("0198c0de-1234-7000-8000-000000000000", 10)
+    '0198c0de-1234-700a-a20a-3c239bc67aae'
+    """
+    tail = hashlib.sha256(batch_id.encode()).hexdigest()
+    variant = "89ab"[int(tail[0], 16) % 4]
+    return f"{batch_id[:13]}-7{index:03x}-{variant}{tail[1:4]}-{tail[4:16]}"
