@@ -1,11 +1,13 @@
 """What HTTP promises besides jobs: keys, tags of entities, lists, removal, figures, catalogue."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import httpx
 
 from tests.support.api import Api
+from tests.support.figures import Figures
 from tests.support.product import Product
 from tests.support.waiting import until
 
@@ -19,6 +21,33 @@ async def test_one_idempotency_key_makes_one_job_however_often_it_is_sent(api: A
 
     other = await api.post({"task": "noop", "payload": {}, "tags": ["other"]}, key=key)
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+
+
+async def test_a_submission_may_wait_for_its_job_and_a_look_for_the_next_change(
+    api: Api, figures: Figures
+) -> None:
+    began = time.monotonic()
+    answers = await asyncio.gather(
+        *(api.post({"task": "sleep", "payload": {"seconds": 0.2}}, prefer="wait=30") for _ in range(30))
+    )
+    figures(thirty_waited_s=time.monotonic() - began)
+    assert {(a.status_code, a.json()["state"]) for a in answers} == {(200, "succeeded")}
+    assert all(a.json()["result"] == {"slept": 0.2} for a in answers)
+    failed = await api.post(
+        {"task": "sleep", "payload": {"seconds": 0, "fail": "reject"}}, prefer="respond-async, wait=30"
+    )
+    assert (failed.status_code, failed.json()["error"]["kind"]) == (200, "rejected")
+
+    job, seen = await api.submit("sleep", {"seconds": 0.5}, delay=0.5), list[str]()
+    etag = '"1.0"'
+    while not seen or seen[-1] != "succeeded":
+        answer = await api.get(
+            f"/jobs/{job}", headers={"prefer": "wait=30", "if-none-match": etag}, timeout=40
+        )
+        assert answer.status_code == 200, f"nothing has changed since {etag}"
+        etag = answer.headers["etag"]
+        seen.append(answer.json()["state"])
+    assert len(seen) <= 4, f"it was asked {len(seen)} times"
 
 
 async def test_an_unchanged_job_is_not_sent_again(api: Api) -> None:

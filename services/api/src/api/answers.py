@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import FastAPI
@@ -37,6 +37,8 @@ from service_chassis.server import Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
+
+T = TypeVar("T")
 
 
 def json_answer(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -100,10 +102,22 @@ def _too_large(limit: int) -> Problem:
     return Problem(TOO_LARGE, f"the body may have {limit} bytes")
 
 
+_PATIENCE: Final = timedelta(seconds=2.5)
+
+
+async def in_time(answer: Awaitable[T], *, patience: timedelta = _PATIENCE) -> T:
+    """Return the answer, or give up on a slow database in time."""
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            return await answer
+    except TimeoutError as error:
+        raise unavailable("the database did not answer in time") from error
+
+
 class PatientRoute(APIRoute):
     """A route that gives up on a slow database in time, and takes no query it does not know."""
 
-    patience = timedelta(seconds=2.5)
+    patience = _PATIENCE
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with a deadline around it."""
@@ -114,17 +128,13 @@ class PatientRoute(APIRoute):
             if request.url.query and not knows_queries:
                 names = list(request.query_params)
                 raise invalid([FieldError(pointer_of([n]), "no such query parameter") for n in names])
-            try:
-                async with asyncio.timeout(self.patience.total_seconds()):
-                    return await handle(request)
-            except TimeoutError as error:
-                raise unavailable("the database did not answer in time") from error
+            return await in_time(handle(request), patience=self.patience)
 
         return patient
 
 
 class LongRoute(PatientRoute):
-    """A route for work on very many documents, which looks after its own time."""
+    """A route for work on very many documents, or for waiting, which looks after its own time."""
 
     patience = timedelta(seconds=60)
 

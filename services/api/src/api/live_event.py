@@ -61,7 +61,7 @@ class LiveEvent:
         self.moment = moment
         self.routing = routing
         self.name = name
-        self._data = data
+        self.data = data
 
     @classmethod
     def of_change(cls, message: JobChanged) -> "LiveEvent":
@@ -119,12 +119,12 @@ class LiveEvent:
     @cached_property
     def whole(self) -> bytes:
         """The frame for those who watch this one job: with an id to resume from."""
-        return frame(self.name, self._data, event_id=f"{self.moment[0]}.{self.moment[1]}")
+        return frame(self.name, self.data, event_id=f"{self.moment[0]}.{self.moment[1]}")
 
     @cached_property
     def listed(self) -> bytes:
         """The frame for those who watch many jobs: without what is long."""
-        return frame(self.name, self._data if len(self._data) <= LISTED_LIMIT else _cut(self._data))
+        return frame(self.name, self.data if len(self.data) <= LISTED_LIMIT else _cut(self.data))
 
 
 def _cut(data: bytes) -> bytes:

@@ -26,6 +26,7 @@ from api.routes.events import ManyJobs, OneJob
 from api.routes.jobs import job_routes
 from api.routes.many import many_routes
 from api.routes.moves import move_routes
+from api.routes.one_job import one_job_routes
 from api.routes.reading import reading_routes
 from api.routes.submitting import PostJobs
 from api.routes.tasks import task_routes
@@ -35,6 +36,7 @@ from api.store import MongoJobStore
 from api.streams import Streams
 from api.submission import Submissions
 from api.task_store import MongoTaskStore
+from api.waiting import Waiting
 from job_contracts.indexes import INDEXES
 from job_contracts.record import INLINE_LIMIT
 from job_contracts.topics import Topic
@@ -126,6 +128,8 @@ def create_app(settings: Settings) -> Service:
         metrics=metrics,
         end=None,
     )
+    waiting = Waiting(hub=hub, store=store, most=settings.http.waiting)
+    metrics.gauge("requests_waiting", "Requests that wait for a job").set_function(lambda: len(waiting))
     streams = Streams(settings=settings.streams)
     following = Following(hub=hub, ring=ring, store=store, streams=streams, mailbox=settings.streams.mailbox)
     metrics.gauge("streams_open", "Live streams").set_function(lambda: len(streams))
@@ -141,11 +145,12 @@ def create_app(settings: Settings) -> Service:
 
     limit = settings.http.body_limit
     app = http_app(
-        submit=PostJobs(submissions=submissions, body_limit=limit),
+        submit=PostJobs(submissions=submissions, waiting=waiting, body_limit=limit),
         many=ManyJobs(following),
         one=OneJob(following),
         routers=[
             job_routes(store=store),
+            one_job_routes(store=store, waiting=waiting),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
             *batch_routes(batching=batching, body_limit=settings.http.batch_limit),
             many_routes(cancelling=cancelling, redriving=redriving, body_limit=limit),
@@ -181,6 +186,7 @@ def create_app(settings: Settings) -> Service:
         reconciling,
         server,
         streams,
+        waiting,
         server.going_unnoticed(settings.http.linger),
     ]
     return Service("api", health=health, parts=parts, grace=Grace(settings.shutdown_grace))

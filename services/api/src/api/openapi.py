@@ -111,6 +111,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     paths["/jobs"]["post"] = _submission()
     schemas["BatchSubmission"]["properties"]["jobs"]["items"] = {"$ref": _REF.format(name="Submission")}
     paths["/jobs/batch"]["post"]["parameters"] = [_KEY]
+    paths["/jobs/{job_id}"]["get"]["parameters"].append(_PREFER)
     paths["/events"] = {"get": _stream("Watch all jobs", paths["/jobs"]["get"]["parameters"][:4])}
     by_id = [{"name": "job_id", "in": "path", "required": True, "schema": {"type": "string"}}]
     paths["/jobs/{job_id}/events"] = {"get": _stream("Watch a job", by_id)}
@@ -125,16 +126,26 @@ _KEY: Final = {
 }
 
 
+_PREFER: Final = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "example": "wait=10",
+    "description": "`wait=N`: answer when the job has ended (a submission) or changed, after N seconds (30) at most",
+}
+
+
 def _submission() -> dict[str, Any]:
     return {
         "tags": ["jobs"],
         "summary": "Submit a job",
-        "parameters": [_KEY],
+        "parameters": [_KEY, _PREFER],
         "requestBody": _body("Submission", required=True),
         "responses": {
             "202": _content("Accepted: the job will end in exactly one final state", "JobView"),
             "200": _content(
-                "The job an earlier request with this key made, or that has the unique_key", "JobView"
+                "The job, ended if it was waited for, of an earlier request with this key, or with the unique_key",
+                "JobView",
             ),
             "default": _content("Problem", "ProblemBody", "application/problem+json"),
         },

@@ -33,6 +33,13 @@ class HttpSettings(Section):
         timedelta,
         Field(description="A call about many jobs says after this how far it came; clients give up at 30 s"),
     ] = timedelta(seconds=10)
+    waiting: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Requests that wait for a job at a time (`Prefer: wait`); the next are answered at once",
+        ),
+    ] = 1_000
     linger: Annotated[
         timedelta,
         Field(

@@ -1,21 +1,19 @@
-"""Reading jobs: the list, one, its result, its attempts, its log."""
+"""Reading jobs: the list, and of one its result, its attempts, its log."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from msgspec import Raw, Struct
-from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of, json_answer
 from api.listing import LIST_LIMIT, JobFilters, query_of, read_job_cursor, write_cursor
-from api.problems import NO_RESULT, Problem, job_not_found
+from api.problems import NO_RESULT, Problem
+from api.routes.one_job import stored_job
 from api.routes.queries import JobQuery
 from api.settings import OWNER
 from api.store import MongoJobStore
-from job_contracts.messages import is_job_id
-from job_contracts.record import INLINE_LIMIT
 from job_contracts.views import encode_view, job_view
 
 
@@ -50,12 +48,6 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
     """Return the paths by which jobs are read."""
     router = APIRouter(route_class=PatientRoute, tags=["jobs"])
 
-    async def stored(job_id: str, *, history: bool = False) -> Mapping[str, Any]:
-        record = await store.job(job_id, owner=OWNER, history=history) if is_job_id(job_id) else None
-        if record is None:
-            raise job_not_found(job_id)
-        return record
-
     @router.get("/jobs", summary="List jobs")
     async def list_jobs(query: Annotated[JobQuery, Query()]) -> Response:
         filters = JobFilters(
@@ -79,18 +71,9 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
         cursor = write_cursor(query.order, page.last_id) if page.last_id else None
         return answer_of(JobPage(views, cursor))
 
-    @router.get("/jobs/{job_id}", summary="Read a job")
-    async def get_job(job_id: str, request: Request) -> Response:
-        record = await stored(job_id)
-        headers = {"etag": f'"{record["version"]}.{record["revision"]}"', "cache-control": "no-cache"}
-        if _knows(request.headers.get("if-none-match"), headers["etag"]):
-            return Response(None, 304, headers)
-        result = await store.result(record, limit=INLINE_LIMIT)
-        return json_answer(encode_view(job_view(record, result)), headers=headers)
-
     @router.get("/jobs/{job_id}/result", summary="Read the result of a job")
     async def get_result(job_id: str) -> Response:
-        record = await stored(job_id)
+        record = await stored_job(store, job_id)
         result = await store.result(record)
         if result is None:
             raise Problem(NO_RESULT, f"the job is {record['state']}")
@@ -98,11 +81,11 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
 
     @router.get("/jobs/{job_id}/attempts", summary="Read the attempts of a job")
     async def get_attempts(job_id: str) -> Response:
-        return answer_of(_attempts(await stored(job_id, history=True)))
+        return answer_of(_attempts(await stored_job(store, job_id, history=True)))
 
     @router.get("/jobs/{job_id}/logs", summary="Read what the task has told")
     async def get_logs(job_id: str) -> Response:
-        lines = (await stored(job_id, history=True)).get("logs", [])
+        lines = (await stored_job(store, job_id, history=True)).get("logs", [])
         return answer_of(
             [
                 LogLine(at=line["at"], attempt=line["attempt"], level=line["level"], message=line["message"])
@@ -111,13 +94,6 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
         )
 
     return router
-
-
-def _knows(if_none_match: str | None, etag: str) -> bool:
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags
 
 
 def _attempts(record: Mapping[str, Any]) -> list[Attempt]:
