@@ -30,7 +30,11 @@ QUERIES: list[dict[str, Any]] = [
     {"batch": "b1"},
     {"error_type": "E"},
     {"error_type": "E", "states": ["failed"]},
+    {"error_type": "E", "batch": "b1", "task": "noop"},
+    {"error_type": "other"},
     {"unique_key": "u"},
+    {"unique_key": "u", "states": ["failed"], "error_type": "E"},
+    {"unique_key": "u", "task": "sleep", "newest_first": False},
     {"states": ["pending"], "task": "noop", "tags": ["even"]},
     {"created_after": NOW, "created_before": datetime(2027, 1, 1, tzinfo=UTC), "task": "noop"},
 ]
@@ -44,6 +48,7 @@ def _job(number: int) -> dict[str, Any]:
         tags=["even" if number % 2 == 0 else "odd", *(["third"] if number % 3 == 0 else [])],
         **({"batch": "b1"} if number % 5 == 0 else {}),
         **({"error": {"kind": "rejected", "type": "E", "message": ""}} if number % 4 == 3 else {}),
+        **({"unique_key": "u"} if number % 4 > 1 and number % 3 == 0 else {}),
         payload='"' + "x" * (number * 100) + '"',
     )
 

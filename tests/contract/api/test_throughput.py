@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from api.throughput import Spans, Throughput
+from api.throughput import Spans, Throughput, between
 from job_contracts.indexes import INDEXES
 from job_contracts.minutes import Ending, additions, minute_of
 from job_contracts.record import Collection
 from service_chassis.bulk import add_up
 from service_chassis.mongo import Mongo
 from service_chassis.settings import MongoDriver, MongoSettings
+from tests.contract.api.plans import stages
 from tests.contract.builders import job_record
 from tests.support.product import Servers
 
@@ -63,6 +64,22 @@ async def test_what_two_workers_count_in_a_minute_is_one_minute(mongo: Mongo) ->
     (minute,) = await read(mongo, now).minutes(60)
     assert (minute.finished, minute.wait) == (20, Spans(1.024, 1.024))
     assert minute.run == Spans(0.256, 65.536)
+
+
+async def test_no_minute_is_looked_at_but_those_that_are_told(mongo: Mongo) -> None:
+    now = minute_of(mongo.now())
+    for ago in range(20):
+        for owner in ("default", "somebody"):
+            await add(mongo, now - timedelta(minutes=ago), 1, owner=owner)
+    walk: list[dict[str, Any]] = [
+        {"$match": between("default", now - timedelta(minutes=4), now)},
+        {"$sort": {"_id": 1}},
+    ]
+    found = await stages(mongo, Collection.MINUTES, walk, "_id_")
+    names = {stage["stage"] for stage in found}
+    assert "IXSCAN" in names
+    assert not names & {"COLLSCAN", "SORT"}, names
+    assert {stage["docsExamined"] for stage in found if "docsExamined" in stage} == {4}
 
 
 async def test_jobs_that_never_ran_have_no_times(mongo: Mongo) -> None:

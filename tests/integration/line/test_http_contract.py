@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.support.api import Api
 from tests.support.figures import Figures
@@ -23,27 +25,32 @@ async def test_one_idempotency_key_makes_one_job_however_often_it_is_sent(api: A
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
 
 
+@pytest.fixture
+async def patient(product: Product) -> AsyncIterator[Api]:
+    """A client that waits longer than any answer may take."""
+    async with product.api(timeout=40) as api:
+        yield api
+
+
 async def test_a_submission_may_wait_for_its_job_and_a_look_for_the_next_change(
-    api: Api, figures: Figures
+    patient: Api, figures: Figures
 ) -> None:
     began = time.monotonic()
     answers = await asyncio.gather(
-        *(api.post({"task": "sleep", "payload": {"seconds": 0.2}}, prefer="wait=30") for _ in range(30))
+        *(patient.post({"task": "sleep", "payload": {"seconds": 0.2}}, prefer="wait=30") for _ in range(30))
     )
     figures(thirty_waited_s=time.monotonic() - began)
     assert {(a.status_code, a.json()["state"]) for a in answers} == {(200, "succeeded")}
     assert all(a.json()["result"] == {"slept": 0.2} for a in answers)
-    failed = await api.post(
+    failed = await patient.post(
         {"task": "sleep", "payload": {"seconds": 0, "fail": "reject"}}, prefer="respond-async, wait=30"
     )
     assert (failed.status_code, failed.json()["error"]["kind"]) == (200, "rejected")
 
-    job, seen = await api.submit("sleep", {"seconds": 0.5}, delay=0.5), list[str]()
+    job, seen = await patient.submit("sleep", {"seconds": 0.5}, delay=0.5), list[str]()
     etag = '"1.0"'
     while not seen or seen[-1] != "succeeded":
-        answer = await api.get(
-            f"/jobs/{job}", headers={"prefer": "wait=30", "if-none-match": etag}, timeout=40
-        )
+        answer = await patient.get(f"/jobs/{job}", headers={"prefer": "wait=30", "if-none-match": etag})
         assert answer.status_code == 200, f"nothing has changed since {etag}"
         etag = answer.headers["etag"]
         seen.append(answer.json()["state"])

@@ -60,12 +60,17 @@ class Throughput:
         return minute_of(self._now()) - (count - 1) * MINUTE
 
     async def _read(self, count: int) -> list[MinuteView]:
-        # Documents are ordered field by field: those of one owner stand together, by time. Some
-        # may be of a minute that has not begun by our clock.
         since = self._first_of(count)
-        low, high = ({"owner": self._owner, "minute": at} for at in (since, since + (count + 1) * MINUTE))
-        found = self._mongo.collection(Collection.MINUTES).find({"_id": {"$gte": low, "$lt": high}})
+        # Some may be of a minute that has not begun by our clock.
+        query = between(self._owner, since, since + (count + 1) * MINUTE)
+        found = self._mongo.collection(Collection.MINUTES).find(query)
         return [_view(doc) for doc in await found.sort("_id", 1).to_list(None)]
+
+
+def between(owner: str, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return the filter of an owner's minutes: ids are ordered field by field, so they stand together, by time."""
+    low, high = ({"owner": owner, "minute": at} for at in (since, until))
+    return {"_id": {"$gte": low, "$lt": high}}
 
 
 def ended_lately(minutes: Sequence[MinuteView], now: datetime) -> int:
