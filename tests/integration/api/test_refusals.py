@@ -63,7 +63,14 @@ REFUSED = [
     ("POST", "/stats", 405),
     ("HEAD", "/jobs", 405),
     ("OPTIONS", "/jobs", 405),
-    ("POST", "/jobs/batch", 405),
+    ("POST", "/jobs/batch", 415),
+    ("GET", "/jobs/batch", 404),
+    ("PUT", "/jobs/batch", 405),
+    ("GET", "/batches", 404),
+    ("GET", "/batches/x", 404),
+    ("POST", f"/batches/{NOBODY}", 405),
+    ("GET", f"/batches/{NOBODY}?x=1", 422),
+    ("GET", "/dead-letters/groups?x=1", 422),
     ("GET", "/schedules", 404),
     ("GET", "/jobs?limit=0", 422),
     ("GET", "/jobs?limit=201", 422),
@@ -76,7 +83,10 @@ REFUSED = [
     ("GET", "/jobs?created_after=2026-01-01T00:00:00", 422),
     ("GET", "/jobs?colour=red", 422),
     ("GET", f"/jobs/{NOBODY}?x=1", 422),
-    ("GET", "/stats?minutes=60", 422),
+    ("GET", "/stats?minutes=0", 422),
+    ("GET", "/stats?minutes=181", 422),
+    ("GET", "/stats?minutes=x", 422),
+    ("GET", "/stats?hours=1", 422),
     ("GET", "/events?colour=red", 422),
     ("GET", "/events?state=nope", 422),
     ("GET", "/dead-letters?limit=0", 422),
@@ -176,6 +186,11 @@ async def test_the_description_is_whole(api: Api) -> None:
     assert named <= schemas.keys()
     assert {"Submission", "JobView", "ProblemBody"} <= named
     assert schemas["Submission"]["additionalProperties"] is False
+    assert schemas["BatchSubmission"]["properties"]["jobs"]["items"]["$ref"].endswith("/Submission")
+    waiting = [
+        document["paths"][path][method] for path, method in (("/jobs", "post"), ("/jobs/{job_id}", "get"))
+    ]
+    assert all("Prefer" in {parameter["name"] for parameter in call["parameters"]} for call in waiting)
     assert {"/jobs", "/jobs/{job_id}", "/events", "/jobs/{job_id}/events", "/stats"} <= document[
         "paths"
     ].keys()
@@ -189,6 +204,7 @@ async def test_the_description_is_whole(api: Api) -> None:
     }
     assert bodies == {
         ("/jobs", "post"): "Submission",
+        ("/jobs/batch", "post"): "BatchSubmission",
         ("/jobs/cancel", "post"): "CancelMany",
         ("/jobs/{job_id}", "patch"): "Reschedule",
         ("/jobs/{job_id}/redrive", "post"): "Redrive",
