@@ -84,6 +84,13 @@ export interface Schema {
   maxItems?: number;
 }
 
+/** Since when a task is paused, by whom, and why. */
+export interface Pause {
+  at: string;
+  by: "person" | "brake";
+  reason: string | null;
+}
+
 export interface Task {
   name: string;
   description: string | null;
@@ -91,7 +98,7 @@ export interface Task {
   result_schema: Schema | null;
   options: Record<string, Json>;
   paused: boolean;
-  pause: { at: string; by: "person" | "brake"; reason: string | null } | null;
+  pause: Pause | null;
 }
 
 /** A line of GET /jobs/{id}/logs. */
@@ -116,7 +123,7 @@ export interface Submission {
 
 export interface Stats {
   jobs: Partial<Record<JobState, number>>;
-  paused: string[];
+  pauses: Record<string, Pause>;
 }
 
 export interface DeadLetter {

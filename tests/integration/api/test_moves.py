@@ -263,7 +263,7 @@ async def test_a_task_is_paused_and_resumed_by_hand(api: Api, records: Records) 
     assert listed == {"any": False, "image.search": False, "noop": True}
 
     async def in_figures() -> bool:
-        return bool((await api.get("/stats")).json()["paused"] == ["noop"])
+        return bool((await api.get("/stats")).json()["pauses"] == {"noop": again["pause"]})
 
     await until(in_figures, within=10, what="the figures to name the paused task")
     assert (await api.post({"task": "noop"})).status_code == 202

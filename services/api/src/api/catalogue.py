@@ -178,7 +178,7 @@ class Catalogue:
             result_schema=Raw(str(doc["result_schema"]).encode()),
             options=options,
             paused="paused" in doc,
-            pause=_pause(doc["paused"]) if "paused" in doc else None,
+            pause=pause_of(doc["paused"]) if "paused" in doc else None,
         )
         return CatalogueEntry(
             view=view,
@@ -196,5 +196,6 @@ class Catalogue:
         return known[1]
 
 
-def _pause(doc: Mapping[str, Any]) -> PauseView:
+def pause_of(doc: Mapping[str, Any]) -> PauseView:
+    """Return a stored pause as the API shows it."""
     return PauseView(at=doc["at"], by=doc["by"], reason=doc.get("reason"))

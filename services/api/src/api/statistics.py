@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 
 from api.cached import Cached
+from api.catalogue import PauseView, pause_of
 from api.throughput import MinuteView, Throughput
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection
@@ -41,7 +42,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     finished_last_minute: int
     lag: dict[str, int] | None
     workers: list[WorkerView]
-    paused: list[str]
+    pauses: dict[str, PauseView]
     streams: int
     minutes: list[MinuteView] | UnsetType = UNSET
 
@@ -52,7 +53,7 @@ class Stored(NamedTuple):
     tasks: dict[str, dict[str, int]]
     oldest_pending_seconds: float | None
     workers: list[WorkerView]
-    paused: list[str]
+    pauses: dict[str, PauseView]
 
 
 class Statistics:
@@ -91,7 +92,7 @@ class Statistics:
             finished_last_minute=await self._throughput.last_minute(),
             lag=await self._lag_in_time(),
             workers=stored.workers,
-            paused=stored.paused,
+            pauses=stored.pauses,
             streams=self._streams(),
             minutes=UNSET if minutes is None else await self._throughput.minutes(minutes),
         )
@@ -130,7 +131,7 @@ class Statistics:
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})
             .to_list(None),
             self._mongo.collection(Collection.TASKS)
-            .find({"paused": {"$exists": True}}, {"_id": 1})
+            .find({"paused": {"$exists": True}}, {"paused": 1})
             .sort("_id", 1)
             .to_list(None),
         )
@@ -139,7 +140,12 @@ class Statistics:
             tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
         waited = [(self._mongo.now() - doc["updated_at"]).total_seconds() for doc in oldest]
         age = round(max(waited[0], 0), 3) if waited else None
-        return Stored(dict(tasks), age, [_worker(doc) for doc in workers], [doc["_id"] for doc in paused])
+        return Stored(
+            tasks=dict(tasks),
+            oldest_pending_seconds=age,
+            workers=[_worker(doc) for doc in workers],
+            pauses={doc["_id"]: pause_of(doc["paused"]) for doc in paused},
+        )
 
 
 def _worker(doc: dict[str, Any]) -> WorkerView:
