@@ -19,7 +19,7 @@ View = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """One POST /jobs as the client saw it; `status` is None when there was no answer."""
+    """One POST /jobs, or one job of a POST /jobs/batch, as the client saw it; `status` is None without an answer."""
 
     key: str | None
     at: float
@@ -31,7 +31,7 @@ class Post:
 class Api:
     """A client of one or more api replicas, used in turn; as by a gateway, one that refuses connections is passed over.
 
-    `history` holds every POST /jobs with its answer.
+    `history` holds every POST /jobs with its answer, and every job that a batch was answered with.
     """
 
     def __init__(self, *urls: str, timeout: float = 10) -> None:
@@ -86,7 +86,15 @@ class Api:
         """POST /jobs/batch, whatever comes of it; an error of the connection is raised."""
         headers = {"content-type": "application/json", **({} if key is None else {"idempotency-key": key})}
         content = {"content": body} if isinstance(body, bytes) else {"json": dict(body)}
-        return await self.call("POST", "/jobs/batch", headers=headers, **content)
+        at = time.monotonic()
+        answer = await self.call("POST", "/jobs/batch", headers=headers, **content)
+        if answer.is_success:
+            seconds, status = time.monotonic() - at, answer.status_code
+            self.history += [
+                Post(key=None, at=at, seconds=seconds, status=status, job=job["id"])
+                for job in answer.json()["jobs"]
+            ]
+        return answer
 
     async def submit(self, task: str = "noop", payload: Any = None, **fields: Any) -> str:
         """Submit a job that must be accepted at once, and return its id."""
