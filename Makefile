@@ -35,7 +35,7 @@ reset: local ## end everything and drop the data
 
 test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k cancel')
 	$(RUN)python -m pytest $(TESTS) $(ARGS)
-	$(if $(wildcard frontend/package.json),$(if $(TESTS),,$(RUN)python -m jobstream_local npm run test))
+	$(if $(wildcard package.json),$(if $(TESTS),,$(RUN)python -m jobstream_local npm run test))
 
 FORM ?= faults
 SEED ?= 1
@@ -61,10 +61,10 @@ check: dev ## format, lint, types, import rules, generated docs, the page's own 
 	$(RUN)ruff check .
 	$(MAKE) --no-print-directory types docs-check
 	$(RUN)lint-imports
-	$(if $(wildcard frontend/package.json),$(RUN)python -m jobstream_local npm run check)
+	$(if $(wildcard package.json),$(RUN)python -m jobstream_local npm run check)
 
 types: dev
-	$(RUN)mypy $(wildcard shared/*/src services/*/src clients/*/src deploy/*/src deploy/*.py docs/*.py tests)
+	$(RUN)mypy $(wildcard shared/*/src services/*/src clients/python/src deploy/*/src deploy/*.py docs/*.py tests)
 
 docs-check: dev
 	$(if $(wildcard docs/generate.py),$(RUN)python docs/generate.py --check)

@@ -1,4 +1,5 @@
 import react from "@vitejs/plugin-react";
+import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 import { firstViewBudget } from "./build/first-view-budget.ts";
 
@@ -10,7 +11,12 @@ const proxy = {
   [API_PATHS]: { target: process.env.API_URL ?? "http://localhost:8000", changeOrigin: false },
 };
 
+/** The event client is built from its source beside us, not from its `dist/`. */
+const SOURCE = "jobstream-source";
+
 export default defineConfig({
+  resolve: { conditions: [SOURCE, ...defaultClientConditions] },
+  ssr: { resolve: { conditions: [SOURCE, ...defaultServerConditions] } },
   plugins: [react(), firstViewBudget({ maxKiB: 200 })],
   server: { port: 5173, strictPort: true, proxy },
   preview: { port: 5173, strictPort: true, proxy },

@@ -1,5 +1,5 @@
+import type { ConnectionStatus } from "jobstream-events";
 import { useConnectionStatus, useLive } from "./jobs/live-context";
-import type { ConnectionStatus } from "./live";
 import { useNow } from "./time/clock";
 import { formatAge } from "./time/format";
 import { Button } from "./ui/controls";

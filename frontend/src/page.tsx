@@ -1,8 +1,8 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { type RouterHistory, RouterProvider } from "@tanstack/react-router";
+import { browser, type Surroundings } from "jobstream-events";
 import { worthRetrying } from "./api/queries";
 import { Live, LiveProvider } from "./jobs/live-context";
-import { browser, type Surroundings } from "./live";
 import { createPageRouter } from "./router";
 
 interface PageParts {
@@ -12,7 +12,7 @@ interface PageParts {
 }
 
 /** Puts the page together: what reads, what listens, what is shown. Nothing connects until `start`. */
-export function createPage({ world = browser, history, retry = true }: PageParts = {}) {
+export function createPage({ world = browser(), history, retry = true }: PageParts = {}) {
   // Always "online": the browser's own opinion is wrong for a server on this machine.
   const queries = new QueryClient({
     defaultOptions: {

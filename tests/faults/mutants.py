@@ -272,7 +272,7 @@ def _copy(to: Path) -> None:
         check=True,
     )
     for name in listed.stdout.splitlines():
-        if not name.startswith("frontend/") and (ROOT / name).is_file():
+        if not name.startswith(("frontend/", "clients/js/")) and (ROOT / name).is_file():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, to / name)
 

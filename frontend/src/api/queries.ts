@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { comparePositions } from "../live";
+import { comparePositions } from "jobstream-events";
 import { ApiError, call } from "./client";
 import type { Attempt, DeadLetterPage, Job, JobPage, JobState, Json, LogLine, Stats, Submission, Task } from "./types";
 

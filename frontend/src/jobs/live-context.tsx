@@ -1,13 +1,15 @@
 import type { QueryClient } from "@tanstack/react-query";
+import { browser, type ConnectionStatus, followBrowser, LiveConnection, type Surroundings } from "jobstream-events";
 import { createContext, use, useEffect, useSyncExternalStore } from "react";
 import { jobQuery } from "../api/queries";
 import { isFinal, type Job } from "../api/types";
-import { browser, type ConnectionStatus, followBrowser, LiveConnection, type Surroundings } from "../live";
 import { noteServerTime } from "../time/clock";
 import { EventLog, type LogEntry } from "./event-log";
 import { LiveJobs, type LiveSnapshot, newerView, withProgress } from "./live-jobs";
 
 const LIST_STREAM = "/events";
+/** Milliseconds: a page that was left open shows the truth within ten seconds of the server's return. */
+const LONGEST_WAIT = 8_000;
 const jobStream = (id: string) => `/jobs/${encodeURIComponent(id)}/events`;
 
 /**
@@ -24,7 +26,7 @@ export class Live {
   readonly #statusListeners = new Set<() => void>();
   #own: string | null = null;
 
-  constructor({ queries, world = browser }: { queries: QueryClient; world?: Surroundings }) {
+  constructor({ queries, world = browser() }: { queries: QueryClient; world?: Surroundings }) {
     this.#queries = queries;
     this.jobs = new LiveJobs({ onOverflow: () => this.#readAgain() });
     this.#connection = new LiveConnection<Job>(
@@ -49,6 +51,7 @@ export class Live {
         onServerTime: noteServerTime,
       },
       world,
+      { longestWait: LONGEST_WAIT },
     );
   }
 

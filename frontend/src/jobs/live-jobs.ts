@@ -1,6 +1,6 @@
+import type { LiveProgress } from "jobstream-events";
+import { comparePositions } from "jobstream-events";
 import type { Job } from "../api/types";
-import type { LiveProgress } from "../live";
-import { comparePositions } from "../live";
 
 export interface LiveEntry {
   job: Job;

@@ -1,8 +1,8 @@
 import { createMemoryHistory } from "@tanstack/react-router";
 import { act, cleanup, render } from "@testing-library/react";
+import { FakeWorld } from "jobstream-events/testing";
 import { vi } from "vitest";
 import { createPage } from "../page";
-import { FakeWorld } from "./fake-world";
 
 type Answer = { status?: number; body: unknown } | "unreachable";
 

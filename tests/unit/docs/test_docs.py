@@ -15,7 +15,7 @@ _SKIPPED = {"node_modules", ".venv", ".venv-uv", ".local", "dist"}
 
 
 def _documents() -> list[Path]:
-    folders = (_ROOT, _ROOT / "docs", _ROOT / "docs/adr", _ROOT / "frontend")
+    folders = (_ROOT, _ROOT / "docs", _ROOT / "docs/adr", _ROOT / "frontend", _ROOT / "clients/js")
     return sorted(file for folder in folders for file in folder.glob("*.md"))
 
 
@@ -94,8 +94,9 @@ def test_every_direct_dependency_is_accounted_for() -> None:
             needed |= set(re.findall(r"^[A-Za-z0-9._-]+", requirement))
     for file in _ROOT.glob("requirements/*.in"):
         needed |= set(re.findall(r"^[A-Za-z0-9._-]+", file.read_text(), flags=re.MULTILINE))
-    page = json.loads((_ROOT / "frontend/package.json").read_text())
-    needed |= {*page["dependencies"], *page["devDependencies"]}
+    for file in (_ROOT / "frontend/package.json", _ROOT / "clients/js/package.json"):
+        page = json.loads(file.read_text())
+        needed |= {*page.get("dependencies", {}), *page["devDependencies"]} - {"jobstream-events"}
     rows = re.findall(r"^\| (`.+?) \|", (_ROOT / "docs/dependencies.md").read_text(), flags=re.MULTILINE)
     documented = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert sorted(needed - own - documented) == [], "add them to docs/dependencies.md"

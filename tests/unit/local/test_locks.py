@@ -39,11 +39,12 @@ def test_each_service_has_a_lock_without_tools_of_development(service: str) -> N
     )
 
 
-PAGE = json.loads((ROOT / "frontend/package-lock.json").read_text())["packages"]
+PAGE = json.loads((ROOT / "package-lock.json").read_text())["packages"]
 
 
 def test_the_pages_lock_names_no_host() -> None:
-    assert not [path for path, entry in PAGE.items() if "resolved" in entry]
+    assert not [path for path, entry in PAGE.items() if "resolved" in entry and not entry.get("link")]
+    assert {entry["resolved"] for entry in PAGE.values() if entry.get("link")} == {"clients/js", "frontend"}
 
 
 def test_the_pages_lock_knows_every_platform() -> None:

@@ -19,7 +19,10 @@ ROOT: Final = Path(__file__).resolve().parents[4]
 """The repository: this package is installed in place."""
 
 FRONTEND: Final = ROOT / "frontend"
-_STAMP: Final = FRONTEND / "node_modules/.jobstream-built"
+_SOURCES: Final = (FRONTEND, ROOT / "clients/js")
+"""What the built page is made of."""
+
+_STAMP: Final = ROOT / "node_modules/.jobstream-built"
 _NODE_NEEDED: Final = 20
 
 
@@ -53,14 +56,14 @@ def build(log: Path) -> None:
         if is_built():
             return
         sources = _digest()
-        npm("run", "build", log=log)
+        npm("run", "build", "--workspace", "frontend", log=log)
         _STAMP.write_text(sources)
 
 
 def install(log: Path | None = None) -> None:
     """`npm ci`, unless what is installed is as new as the lock."""
-    installed = FRONTEND / "node_modules/.package-lock.json"
-    sources = [FRONTEND / "package.json", FRONTEND / "package-lock.json"]
+    installed = ROOT / "node_modules/.package-lock.json"
+    sources = [ROOT / "package-lock.json", *(folder / "package.json" for folder in (ROOT, *_SOURCES))]
     with _alone():
         if installed.exists() and all(f.stat().st_mtime <= installed.stat().st_mtime for f in sources):
             return
@@ -85,7 +88,7 @@ def abort() -> None:
 
 
 def npm(*arguments: str, log: Path | None = None) -> None:
-    """Run npm in `frontend/`, its output to a log or, without one, to the terminal.
+    """Run npm at the root of its workspaces, its output to a log or, without one, to the terminal.
 
     Raises
     ------
@@ -95,10 +98,10 @@ def npm(*arguments: str, log: Path | None = None) -> None:
     env = node_environ()
     command = [shutil.which("npm", path=env["PATH"]) or "npm", *arguments]
     if log is None:
-        code = subprocess.run(command, cwd=FRONTEND, env=env, check=False).returncode
+        code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     else:
         log.parent.mkdir(parents=True, exist_ok=True)
-        child = spawn(command, log=log, env=env, cwd=FRONTEND)
+        child = spawn(command, log=log, env=env, cwd=ROOT)
         _running.add(child)
         code = child.wait()
         _running.discard(child)
@@ -166,12 +169,13 @@ def _link(folder: Path) -> None:
 
 def _digest() -> str:
     """One SHA-256 over every source file of the page."""
-    sha = hashlib.sha256()
+    sha = hashlib.sha256((ROOT / "package-lock.json").read_bytes())
     skipped = {"node_modules", "dist", "coverage", ".vite"}
-    for folder, folders, names in os.walk(FRONTEND):
-        folders[:] = sorted(set(folders) - skipped)
-        for name in sorted(names):
-            file = Path(folder) / name
-            sha.update(f"{file.relative_to(FRONTEND)}\0".encode())
-            sha.update(file.read_bytes())
+    for top in _SOURCES:
+        for folder, folders, names in os.walk(top):
+            folders[:] = sorted(set(folders) - skipped)
+            for name in sorted(names):
+                file = Path(folder) / name
+                sha.update(f"{file.relative_to(ROOT)}\0".encode())
+                sha.update(file.read_bytes())
     return sha.hexdigest()

@@ -33,16 +33,16 @@ const picture = (n: number) => ({
 test("an unfinished job is followed on its own stream, a finished one on the list's, one stream at a time", async () => {
   page = await renderPage(path, api(aJob(1)));
   await screen.findByTestId("job-state");
-  await waitFor(() => expect(page.world.openSources.map(({ url }) => url)).toEqual([`/jobs/${aJob(1).id}/events`]));
-  await page.told(() => page.world.source.opens());
-  await page.told(() => page.world.source.sends("job", aJob(1, { version: 2, state: "running", attempt: 1 })));
+  await waitFor(() => expect(page.world.openStreams.map(({ url }) => url)).toEqual([`/jobs/${aJob(1).id}/events`]));
+  await page.told(() => page.world.stream.opens());
+  await page.told(() => page.world.stream.sends("job", aJob(1, { version: 2, state: "running", attempt: 1 })));
   expect(state()).toBe("running");
   await page.told(() => {
-    page.world.source.sends("job", aJob(1, { version: 3, state: "cancelled" }));
-    page.world.source.sends("end", {});
+    page.world.stream.sends("job", aJob(1, { version: 3, state: "cancelled" }));
+    page.world.stream.sends("end", {});
   });
   expect(state()).toBe("cancelled");
-  expect(page.world.openSources.map(({ url }) => url)).toEqual(["/events"]);
+  expect(page.world.openStreams.map(({ url }) => url)).toEqual(["/events"]);
 });
 
 test("pictures stand with their authors and open large; the arrow keys go on", async () => {
@@ -85,9 +85,9 @@ test("what the task has told stands there while it runs, and why it waits when i
   page = await renderPage(path, api(job, { [`GET /jobs/${job.id}/logs`]: { body: lines } }));
   expect(await screen.findByText("slept 1 of 3 s")).toBeTruthy();
   expect(screen.getByText("nightly")).toBeTruthy();
-  await waitFor(() => expect(page.world.source.url).toBe(`/jobs/${job.id}/events`));
-  await page.told(() => page.world.source.opens());
-  await page.told(() => page.world.source.sends("job", aJob(1, { version: 3, state: "waiting", reason: "paused" })));
+  await waitFor(() => expect(page.world.stream.url).toBe(`/jobs/${job.id}/events`));
+  await page.told(() => page.world.stream.opens());
+  await page.told(() => page.world.stream.sends("job", aJob(1, { version: 3, state: "waiting", reason: "paused" })));
   expect((await screen.findAllByText("Task is paused")).length).toBeGreaterThan(0);
 });
 
@@ -123,5 +123,5 @@ test("cancel asks first, and a refusal is told", async () => {
 test("a job that does not exist is said to be gone, and nothing follows it", async () => {
   page = await renderPage("/ui/jobs/0198f3aa-0000-7000-8000-00000000dead");
   expect(await screen.findByText("There is no such job")).toBeTruthy();
-  expect(page.world.openSources.map(({ url }) => url)).toEqual(["/events"]);
+  expect(page.world.openStreams.map(({ url }) => url)).toEqual(["/events"]);
 });

@@ -21,14 +21,14 @@ test("a new job appears by itself and its row follows its state", async () => {
   page = await renderPage("/ui/jobs", listing(aJob(1)));
   await screen.findAllByTestId("job-row");
   await page.told(() => {
-    page.world.source.opens();
-    page.world.source.sends("job", aJob(2));
+    page.world.stream.opens();
+    page.world.stream.sends("job", aJob(2));
   });
   await waitFor(() => expect(rows()).toHaveLength(2));
-  await page.told(() => page.world.source.sends("job", aJob(2, { version: 2, state: "running", attempt: 1 })));
+  await page.told(() => page.world.stream.sends("job", aJob(2, { version: 2, state: "running", attempt: 1 })));
   expect(rows()[0]?.dataset.state).toBe("running");
   await page.told(() =>
-    page.world.source.sends("progress", { id: aJob(2).id, version: 2, revision: 1, percent: 40, message: "4 of 10" }),
+    page.world.stream.sends("progress", { id: aJob(2).id, version: 2, revision: 1, percent: 40, message: "4 of 10" }),
   );
   expect(within(rows()[0] as HTMLElement).getByText("4 of 10")).toBeTruthy();
 });
@@ -38,14 +38,14 @@ test("the connection's state is always told, and the list is read again when it 
   await screen.findAllByTestId("job-row");
   const connection = () => screen.getByTestId("connection").dataset.state;
   expect(connection()).toBe("reconnecting");
-  await page.told(() => page.world.source.opens());
+  await page.told(() => page.world.stream.opens());
   expect(connection()).toBe("live");
-  await page.told(() => page.world.source.fails());
+  await page.told(() => page.world.stream.fails());
   expect(connection()).toBe("reconnecting");
   expect(screen.getByText(/What you see is/)).toBeTruthy();
   const before = page.calls.filter((call) => call === "GET /jobs").length;
   await page.told(() => page.world.passes(1_000));
-  await page.told(() => page.world.source.opens());
+  await page.told(() => page.world.stream.opens());
   expect(connection()).toBe("live");
   await waitFor(() => expect(page.calls.filter((call) => call === "GET /jobs").length).toBeGreaterThan(before));
 });
@@ -73,7 +73,7 @@ test("under a reader who has scrolled nothing moves: new rows wait to be asked f
   const scroller = document.querySelector(".list-scroll") as HTMLElement;
   scroller.scrollTop = 400;
   fireEvent.scroll(scroller);
-  await page.told(() => page.world.source.sends("job", aJob(3)));
+  await page.told(() => page.world.stream.sends("job", aJob(3)));
   expect(rows()).toHaveLength(2);
   await userEvent.click(screen.getByRole("button", { name: "1 new" }));
   await waitFor(() => expect(rows()).toHaveLength(3));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backoffDelay } from "./backoff";
+import { backoffDelay } from "../src/backoff.ts";
 
 test("the ceiling doubles up to the cap", () => {
   const ceilings = [1, 2, 3, 6, 50].map((failures) => backoffDelay(failures, () => 1));

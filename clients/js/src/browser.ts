@@ -1,16 +1,19 @@
-import type { Surroundings } from "./connection";
+import type { Surroundings } from "./connection.ts";
+import { overFetch } from "./stream.ts";
 
-/** The real world of a browser's tab. */
-export const browser: Surroundings = {
-  open: (url) => new EventSource(url),
-  now: () => Date.now(),
-  random: () => Math.random(),
-  after: (ms, run) => {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
-  hasNetwork: () => navigator.onLine,
-};
+/** The real world of a browser's tab, or of Node; `headers` go with every request (an API key, say). */
+export function browser(headers?: Readonly<Record<string, string>>): Surroundings {
+  return {
+    open: overFetch(headers),
+    now: () => Date.now(),
+    random: () => Math.random(),
+    after: (ms, run) => {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    hasNetwork: () => globalThis.navigator?.onLine !== false,
+  };
+}
 
 const HIDDEN_FOR = 20_000;
 

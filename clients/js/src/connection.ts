@@ -1,5 +1,7 @@
-import { backoffDelay } from "./backoff";
-import { Newest, type Position } from "./newest";
+import { backoffDelay } from "./backoff.ts";
+import { Newest, type Position } from "./newest.ts";
+import type { StreamEvent } from "./parser.ts";
+import type { OpenStream } from "./stream.ts";
 
 /** What a person is told about the connection. */
 export interface ConnectionStatus {
@@ -27,7 +29,10 @@ export interface LiveProgress extends Position {
 export interface LiveHandlers<Job extends LiveJob> {
   onJob(job: Job): void;
   onProgress?(progress: LiveProgress): void;
-  /** Events may have been missed until now: read the list again. Comes with every opening and every `reset`. */
+  /**
+   * Events may have been missed until now: read the list again. Comes with every `reset`, and with an opening that did
+   * not go on after a known event.
+   */
   onResync?(reason: "opened" | "reset"): void;
   /** The watched job is final and its stream is over; nothing is tried again until the next `watch`. */
   onEnd?(): void;
@@ -36,17 +41,9 @@ export interface LiveHandlers<Job extends LiveJob> {
   onServerTime?(at: number): void;
 }
 
-/** What is used of the browser's EventSource. */
-export interface EventSourceLike {
-  onopen: ((event: Event) => void) | null;
-  onerror: ((event: Event) => void) | null;
-  addEventListener(type: string, listener: (event: MessageEvent<string>) => void): void;
-  close(): void;
-}
-
 /** The world outside, passed in so that tests own the clock and the wire. */
 export interface Surroundings {
-  open(url: string): EventSourceLike;
+  open: OpenStream;
   now(): number;
   random(): number;
   after(ms: number, run: () => void): () => void;
@@ -54,35 +51,46 @@ export interface Surroundings {
   hasNetwork(): boolean;
 }
 
-/** An opening that hangs is given up sooner than a stream that was good. */
-const OPEN_DEADLINE = 10_000;
-const HEARTBEAT_DEADLINE = 45_000;
+/** Milliseconds, each. */
+export interface LiveTimes {
+  /** A stream that says nothing for so long is dead; the server's heartbeat comes every 15 s. */
+  silence: number;
+  /** An opening that hangs is given up sooner than a stream that was good. */
+  opening: number;
+  /** No wait between two tries is longer, unless the server asks for it. */
+  longestWait: number;
+}
+
+const TIMES: LiveTimes = { silence: 45_000, opening: 10_000, longestWait: 30_000 };
 const BUSY_WAIT = 30_000;
-const LONGEST_WAIT = 60_000;
+/** No server may send us away for longer. */
+const LONGEST_ASKED = 60_000;
 /** So many failures in a row (about half a minute) and we say "offline", not "reconnecting"; the tries go on. */
 const OFFLINE_AFTER = 5;
 
 /**
- * One server-sent event stream that comes back by itself.
+ * One server-sent event stream that comes back by itself and goes on where it was.
  *
- * The browser's own reconnection is not used: any answer but 200 ends an EventSource for good, and a connection that
- * died silently is never noticed. So each source lives once; after an error, 45 s without a sound, `bye` or `busy` it is
- * closed and a new one is opened after a wait. The id of the last event cannot be sent by a new EventSource, so every
- * opening asks the owner to read the list again (`onResync`).
+ * Each stream lives once; after an end of any kind, 45 s without a sound, `bye` or `busy` a new one is opened after a
+ * wait. It names the last event's id, and the server sends what came since, or says `reset`. After a `reset`, or where no
+ * id was known, the owner is asked to read the list again.
  */
 export class LiveConnection<Job extends LiveJob> {
   readonly #handlers: LiveHandlers<Job>;
   readonly #world: Surroundings;
+  readonly #times: LiveTimes;
   readonly #newest = new Newest();
   #url: string | null = null;
-  #source: EventSourceLike | null = null;
+  #lastId = "";
+  #close: (() => void) | null = null;
   #cancelTimer: () => void = () => {};
   #failures = 0;
   #status: ConnectionStatus = { state: "reconnecting", reason: "starting", retryAt: null, heardAt: null };
 
-  constructor(handlers: LiveHandlers<Job>, world: Surroundings) {
+  constructor(handlers: LiveHandlers<Job>, world: Surroundings, times: Partial<LiveTimes> = {}) {
     this.#handlers = handlers;
     this.#world = world;
+    this.#times = { ...TIMES, ...times };
   }
 
   get status(): ConnectionStatus {
@@ -91,8 +99,9 @@ export class LiveConnection<Job extends LiveJob> {
 
   /** Follow `url` from now on, instead of what was followed before. The state stays "live" through a good switch. */
   watch(url: string): void {
-    if (url === this.#url && (this.#source || this.#status.retryAt !== null)) return;
+    if (url === this.#url && (this.#close || this.#status.retryAt !== null)) return;
     this.#drop();
+    if (url !== this.#url) this.#lastId = "";
     this.#url = url;
     this.#failures = 0;
     this.#connect();
@@ -100,16 +109,12 @@ export class LiveConnection<Job extends LiveJob> {
 
   /** Try at once: the network came back, the page was looked at again, or a person asked. */
   retryNow(): void {
-    if (this.#url === null || this.#source) return;
-    this.#drop();
-    this.#connect();
+    if (!this.#close) this.#connectAnew();
   }
 
   /** The network under the stream changed: what looks open may be dead, so open it anew. */
   distrust(): void {
-    if (!this.#source) return;
-    this.#drop();
-    this.#connect();
+    if (this.#close) this.#connectAnew();
   }
 
   /** Let go of the connection until `retryNow`: nobody looks, and a browser has but six of them for one server. */
@@ -124,60 +129,75 @@ export class LiveConnection<Job extends LiveJob> {
     this.#url = null;
   }
 
+  #connectAnew(): void {
+    this.#drop();
+    this.#connect();
+  }
+
   #connect(): void {
     if (this.#url === null) return;
-    const source = this.#world.open(this.#url);
-    this.#source = source;
-    this.#armWatchdog(OPEN_DEADLINE);
-    if (this.#status.state !== "live") this.#tell({ ...this.#status, retryAt: null });
-
-    /** A closed EventSource may still have an event queued: only the present one is listened to. */
-    const on = (type: string, act: (data: Record<string, unknown>) => void) =>
-      source.addEventListener(type, (event) => {
-        if (source !== this.#source) return;
+    let current = true;
+    const goesOn = this.#lastId !== "";
+    const stop = this.#world.open(this.#url, this.#lastId, {
+      onOpen: () => {
+        if (!current) return;
+        this.#armWatchdog(this.#times.silence);
+        this.#heard();
+        if (!goesOn) this.#handlers.onResync?.("opened");
+      },
+      onEvent: (event) => {
+        if (!current) return;
+        this.#armWatchdog(this.#times.silence);
+        this.#lastId = event.id;
         const data = parseObject(event.data);
-        if (!data) return;
-        this.#armWatchdog();
-        act(data);
-      });
-
-    source.onopen = () => {
-      if (source !== this.#source) return;
-      this.#armWatchdog();
-      this.#heard();
-      this.#handlers.onResync?.("opened");
-    };
-    source.onerror = () => {
-      if (source === this.#source) this.#lost("lost");
-    };
-
-    on("job", (data) => {
-      this.#settled();
-      if (isPositioned(data) && this.#newest.acceptView(data.id, data)) this.#handlers.onJob(data as unknown as Job);
+        if (data) this.#take(event, data);
+      },
+      onClose: (retryAfter) => {
+        if (current) this.#lost("lost", retryAfter);
+      },
     });
-    on("progress", (data) => {
-      this.#settled();
-      if (isPositioned(data) && this.#newest.acceptProgress(data.id, data)) {
-        this.#handlers.onProgress?.(data as unknown as LiveProgress);
+    this.#close = () => {
+      current = false;
+      stop();
+    };
+    this.#armWatchdog(this.#times.opening);
+    if (this.#status.state !== "live") this.#tell({ ...this.#status, retryAt: null });
+  }
+
+  #take({ type, retry }: StreamEvent, data: Record<string, unknown>): void {
+    switch (type) {
+      case "job":
+        this.#settled();
+        if (isPositioned(data) && this.#newest.acceptView(data.id, data)) this.#handlers.onJob(data as unknown as Job);
+        break;
+      case "progress":
+        this.#settled();
+        if (isPositioned(data) && this.#newest.acceptProgress(data.id, data))
+          this.#handlers.onProgress?.(data as unknown as LiveProgress);
+        break;
+      case "heartbeat": {
+        this.#settled();
+        const at = typeof data.at === "number" ? data.at * 1_000 : Date.parse(String(data.at));
+        if (Number.isFinite(at)) this.#handlers.onServerTime?.(at);
+        break;
       }
-    });
-    on("heartbeat", (data) => {
-      this.#settled();
-      const at = typeof data.at === "number" ? data.at * 1000 : Date.parse(String(data.at));
-      if (Number.isFinite(at)) this.#handlers.onServerTime?.(at);
-    });
-    on("reset", () => {
-      this.#heard();
-      this.#handlers.onResync?.("reset");
-    });
-    on("end", () => {
-      this.#settled();
-      this.#drop();
-      this.#url = null;
-      this.#handlers.onEnd?.();
-    });
-    on("bye", (data) => this.#lost("leaving", milliseconds(data.retry)));
-    on("busy", (data) => this.#lost("busy", milliseconds(data.retry) ?? BUSY_WAIT * (0.5 + this.#world.random() / 2)));
+      case "reset":
+        this.#heard();
+        this.#handlers.onResync?.("reset");
+        break;
+      case "end":
+        this.#settled();
+        this.close();
+        this.#handlers.onEnd?.();
+        break;
+      case "bye":
+        this.#lost("leaving", milliseconds(data.retry) ?? retry);
+        break;
+      case "busy":
+        // Many are sent away at once with the same words: they shall not come back at once.
+        this.#lost("busy", (milliseconds(data.retry) ?? retry ?? BUSY_WAIT) * (0.5 + this.#world.random() / 2));
+        break;
+    }
   }
 
   /** The stream proved itself: the next failure counts as the first. */
@@ -190,10 +210,13 @@ export class LiveConnection<Job extends LiveJob> {
     this.#tell({ state: "live", reason: null, retryAt: null, heardAt: this.#world.now() });
   }
 
-  #lost(reason: "lost" | "leaving" | "busy", wait?: number): void {
+  #lost(reason: "lost" | "leaving" | "busy", asked: number | null): void {
     this.#drop();
     this.#failures += 1;
-    const delay = Math.min(wait ?? backoffDelay(this.#failures, () => this.#world.random()), LONGEST_WAIT);
+    const delay =
+      asked === null
+        ? backoffDelay(this.#failures, () => this.#world.random(), 1_000, this.#times.longestWait)
+        : Math.min(asked, LONGEST_ASKED);
     const offline = this.#failures >= OFFLINE_AFTER || (!this.#world.hasNetwork() && this.#failures > 1);
     this.#tell({
       state: offline ? "offline" : "reconnecting",
@@ -204,16 +227,16 @@ export class LiveConnection<Job extends LiveJob> {
     this.#cancelTimer = this.#world.after(delay, () => this.#connect());
   }
 
-  #armWatchdog(deadline = HEARTBEAT_DEADLINE): void {
+  #armWatchdog(deadline: number): void {
     this.#cancelTimer();
-    this.#cancelTimer = this.#world.after(deadline, () => this.#lost("lost"));
+    this.#cancelTimer = this.#world.after(deadline, () => this.#lost("lost", null));
   }
 
   #drop(): void {
     this.#cancelTimer();
     this.#cancelTimer = () => {};
-    this.#source?.close();
-    this.#source = null;
+    this.#close?.();
+    this.#close = null;
   }
 
   #tell(status: ConnectionStatus): void {
@@ -235,6 +258,6 @@ function isPositioned(data: Record<string, unknown>): data is Record<string, unk
   return typeof data.id === "string" && typeof data.version === "number" && typeof data.revision === "number";
 }
 
-function milliseconds(value: unknown): number | undefined {
-  return typeof value === "number" && value >= 0 ? value : undefined;
+function milliseconds(value: unknown): number | null {
+  return typeof value === "number" && value >= 0 ? value : null;
 }

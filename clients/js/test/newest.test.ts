@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Newest } from "./newest";
+import { Newest } from "../src/newest.ts";
 
 test("a move resets the revision, and is newer all the same", () => {
   const newest = new Newest();
