@@ -1,7 +1,11 @@
 import { useEffect, useRef } from "react";
 
-/** Single keys, never while somebody types, holds a modifier, or a dialog or menu is open. */
-export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): void {
+/**
+ * Single keys, never while somebody types, holds a modifier, or a dialog or menu is open.
+ *
+ * A handler that returns false leaves the key to the browser.
+ */
+export function useKeys(keys: Record<string, (event: KeyboardEvent) => unknown>): void {
   const latest = useRef(keys);
   useEffect(() => {
     latest.current = keys;
@@ -12,8 +16,7 @@ export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): v
       if (document.querySelector('[role="dialog"], [role="menu"]')) return;
       const act = latest.current[event.key];
       if (!act) return;
-      event.preventDefault();
-      act(event);
+      if (act(event) !== false) event.preventDefault();
     };
     window.addEventListener("keydown", onKey);
     return () => window.removeEventListener("keydown", onKey);
@@ -21,7 +24,6 @@ export function useKeys(keys: Record<string, (event: KeyboardEvent) => void>): v
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
-  );
+  if (target instanceof HTMLInputElement) return !/^(checkbox|radio|button|submit)$/.test(target.type);
+  return target instanceof HTMLElement && (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName));
 }

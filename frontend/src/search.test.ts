@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseSearch, readJobsSearch, stringifySearch } from "./search";
+import { filterOf, parseSearch, readJobsSearch, stringifySearch } from "./search";
 
 test("the filter survives the way through the URL, as a person would write it", () => {
   const search = { state: ["failed", "running"], tag: ["a&b"], q: "fog" };
@@ -9,5 +9,16 @@ test("the filter survives the way through the URL, as a person would write it", 
 });
 
 test("what makes no sense in a URL is left out", () => {
-  expect(readJobsSearch(parseSearch("?state=lost&tag=&task=x&page=3"))).toEqual({ task: "x" });
+  expect(readJobsSearch(parseSearch("?state=lost&tag=&task=x&page=3&created_after=soon"))).toEqual({ task: "x" });
+});
+
+test("a time may be a moment or a span before now", () => {
+  const search = readJobsSearch(parseSearch("?created_after=1h&created_before=2026-11-24T10:00:00Z"));
+  const filter = filterOf(search, Date.parse("2026-11-24T12:00:00Z"));
+  expect(filter).toEqual({
+    state: [],
+    tag: [],
+    created_after: "2026-11-24T11:00:00.000Z",
+    created_before: "2026-11-24T10:00:00.000Z",
+  });
 });

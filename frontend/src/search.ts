@@ -1,3 +1,4 @@
+import type { JobFilter } from "./api/queries";
 import { JOB_STATES, type JobState } from "./api/types";
 
 /** Plain query strings (`?state=failed&state=running`) instead of the router's JSON: people read and type them. */
@@ -24,25 +25,52 @@ export function stringifySearch(search: Record<string, unknown>): string {
 const all = (value: unknown): string[] =>
   (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === "string" && one !== "");
 
+/** The list's filter, by the API's own names; `q` is what the page looks for in what it has read. */
 export interface JobsSearch {
   state?: JobState[];
   task?: string;
   tag?: string[];
+  batch?: string;
+  error_type?: string;
+  /** "15m", "1h", "24h", "7d", or a moment. */
+  created_after?: string;
+  created_before?: string;
   q?: string;
 }
+
+const SINGLE = ["task", "batch", "error_type", "created_after", "created_before", "q"] as const;
 
 /** Reads the list's filter from the URL; what makes no sense there is left out. */
 export function readJobsSearch(search: Record<string, unknown>): JobsSearch {
   const state = JOB_STATES.filter((one) => all(search.state).includes(one));
   const tag = [...new Set(all(search.tag))];
-  const [task] = all(search.task);
-  const [q] = all(search.q);
-  return {
-    ...(state.length && { state }),
-    ...(task !== undefined && { task }),
-    ...(tag.length && { tag }),
-    ...(q !== undefined && { q }),
-  };
+  const read: JobsSearch = { ...(state.length && { state }), ...(tag.length && { tag }) };
+  for (const name of SINGLE) {
+    const [value] = all(search[name]);
+    if (value !== undefined && (!name.startsWith("created_") || momentOf(value, 0) !== null)) read[name] = value;
+  }
+  return read;
+}
+
+const SPANS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A moment (ms since the epoch): one that is written out, or "1h" before now. Null if it is neither. */
+export function momentOf(text: string, now: number): number | null {
+  const [, count, unit] = /^(\d{1,4})([mhd])$/.exec(text) ?? [];
+  if (count && unit) return now - Number(count) * (SPANS[unit] ?? 0);
+  const moment = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(moment) ? null : moment;
+}
+
+/** What is asked of the API for it. */
+export function filterOf({ q: _q, state = [], tag = [], ...single }: JobsSearch, now: number): JobFilter {
+  const filter: JobFilter = { ...single, state, tag };
+  for (const name of ["created_after", "created_before"] as const) {
+    const moment = momentOf(single[name] ?? "", now);
+    if (moment === null) delete filter[name];
+    else filter[name] = new Date(moment).toISOString();
+  }
+  return filter;
 }
 
 export interface NewJobSearch {

@@ -1,13 +1,30 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { comparePositions } from "jobstream-events";
 import { ApiError, call } from "./client";
-import type { Attempt, DeadLetterPage, Job, JobPage, JobState, Json, LogLine, Stats, Submission, Task } from "./types";
+import type {
+  Attempt,
+  CancelledMany,
+  DeadLetterPage,
+  Job,
+  JobPage,
+  JobState,
+  Json,
+  LogLine,
+  Stats,
+  Submission,
+  Task,
+} from "./types";
 
-/** What the API itself can filter a list of jobs by. */
+/** What the API itself can filter a list of jobs by, in its own words. */
 export interface JobFilter {
-  state: JobState[];
-  task: string | null;
-  tag: string[];
+  state: readonly JobState[];
+  tag: readonly string[];
+  task?: string;
+  batch?: string;
+  error_type?: string;
+  /** RFC 3339. */
+  created_after?: string;
+  created_before?: string;
 }
 
 /** A page of jobs, and when it was asked for: an event that came later knows better. */
@@ -15,13 +32,20 @@ export interface AskedJobPage extends JobPage {
   askedAt: number;
 }
 
-const PAGE_SIZE = 100;
+const PAGE_SIZE = 200;
+
+/** The filter as the API's query parameters. */
+export function filterParameters({ state, tag, ...single }: Partial<JobFilter>): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const one of state ?? []) query.append("state", one);
+  for (const one of tag ?? []) query.append("tag", one);
+  for (const [name, value] of Object.entries(single)) if (value) query.set(name, value);
+  return query;
+}
 
 function jobsPath(filter: JobFilter, cursor: string | null): string {
-  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
-  for (const state of filter.state) query.append("state", state);
-  for (const tag of filter.tag) query.append("tag", tag);
-  if (filter.task) query.set("task", filter.task);
+  const query = filterParameters(filter);
+  query.set("limit", String(PAGE_SIZE));
   if (cursor) query.set("cursor", cursor);
   return `/jobs?${query}`;
 }
@@ -35,6 +59,8 @@ export const jobsQuery = (filter: JobFilter) =>
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
+    // The stream keeps it true; reading fifty pages again because a window got the focus would not.
+    staleTime: 60_000,
   });
 
 export const jobQuery = (id: string) =>
@@ -110,6 +136,29 @@ export function submitJob(submission: Submission, idempotencyKey: string): Promi
 export const cancelJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(id)}/cancel`, { method: "POST" });
 export const redriveJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(id)}/redrive`, { method: "POST" });
 export const deleteJob = (id: string) => call<void>(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** What many jobs can be cancelled by at once. */
+export interface MatchingFilter {
+  state?: JobState;
+  task?: string;
+  tag?: string;
+  batch?: string;
+}
+
+/** Cancels all live jobs that match; a call works for ten seconds, so what is left is asked for again. */
+export async function cancelMatching(filter: MatchingFilter, dryRun: boolean): Promise<CancelledMany> {
+  const sum: CancelledMany = { matched: 0, cancelled: 0, requested: 0, complete: false };
+  while (!sum.complete) {
+    const body = { filter, ...(dryRun && { dry_run: true }) };
+    const answer = await call<CancelledMany>("/jobs/cancel", { method: "POST", body });
+    sum.matched += answer.matched;
+    sum.cancelled += answer.cancelled;
+    sum.requested += answer.requested;
+    // A dry run that was cut short begins anew each time: it counts no further by being asked again.
+    sum.complete = dryRun || answer.complete;
+  }
+  return sum;
+}
 
 export const resumeTask = (name: string) => call<Task>(`/tasks/${encodeURIComponent(name)}/resume`, { method: "POST" });
 

@@ -8,7 +8,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type ErrorKind = "rejected" | "exhausted" | "timed_out" | "stalled" | "expired";
 
 export interface JobError {
-  kind: ErrorKind;
+  /** Null while another attempt may follow. */
+  kind: ErrorKind | null;
   type: string;
   message: string;
 }
@@ -28,6 +29,7 @@ export interface Job {
   error: JobError | null;
   progress: { percent: number | null; message: string | null } | null;
   tags: string[];
+  batch: string | null;
   unique_key: string | null;
   priority: "normal" | "low";
   expire_by: string | null;
@@ -121,9 +123,52 @@ export interface Submission {
   expires_in?: number;
 }
 
+/** What POST /jobs/cancel did, or would do. */
+export interface CancelledMany {
+  matched: number;
+  cancelled: number;
+  requested: number;
+  complete: boolean;
+}
+
+export type StateCounts = Partial<Record<JobState, number>>;
+
+export interface WorkerStats {
+  id: string;
+  host?: string | null;
+  slots: number;
+  busy: number;
+  tasks?: string[];
+}
+
+/** A percentile pair in seconds; null where nothing was measured. */
+export interface Percentiles {
+  p50: number | null;
+  p95: number | null;
+}
+
+/** What one task did in one minute. */
+export interface TaskMinute {
+  minute: string;
+  task: string;
+  finished: number;
+  failed: number;
+  wait: Percentiles | null;
+  run: Percentiles | null;
+}
+
 export interface Stats {
-  jobs: Partial<Record<JobState, number>>;
+  jobs: StateCounts;
+  tasks?: Record<string, StateCounts>;
+  oldest_pending_seconds: number | null;
+  finished_last_minute: number;
+  /** Null while Kafka is away. */
+  lag: Record<string, number> | null;
+  workers: WorkerStats[];
   pauses: Record<string, Pause>;
+  streams: number;
+  /** Only if asked for, of an API that keeps them. */
+  minutes?: TaskMinute[];
 }
 
 export interface DeadLetter {

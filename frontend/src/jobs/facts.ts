@@ -64,8 +64,15 @@ export function shortId(id: string): string {
   return id.length > 12 ? id.slice(-8) : id;
 }
 
+const haystacks = new WeakMap<Job, string>();
+
 /** True if a job's visible text contains what was typed. */
 export function mentions(job: Job, text: string): boolean {
-  const haystack = [job.id, job.task, ...job.tags, JSON.stringify(job.payload), job.error?.type, job.error?.message];
-  return haystack.join("\n").toLowerCase().includes(text.toLowerCase());
+  let haystack = haystacks.get(job);
+  if (haystack === undefined) {
+    const parts = [job.id, job.task, ...job.tags, JSON.stringify(job.payload), job.error?.type, job.error?.message];
+    haystack = parts.join("\n").toLowerCase();
+    haystacks.set(job, haystack);
+  }
+  return haystack.includes(text.toLowerCase());
 }

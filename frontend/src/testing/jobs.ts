@@ -16,6 +16,7 @@ export function aJob(n: number, fields: Partial<Job> = {}): Job {
     error: null,
     progress: null,
     tags: [],
+    batch: null,
     unique_key: null,
     priority: "normal",
     expire_by: null,

@@ -49,7 +49,8 @@ interface ConfirmProps {
   title: string;
   text: ReactNode;
   keep: string;
-  act: string;
+  /** Null where there is nothing to be done after all. */
+  act: string | null;
   onKeep: () => void;
   onAct: () => void;
 }
@@ -61,9 +62,11 @@ export function Confirm({ open, title, text, keep, act, onKeep, onAct }: Confirm
       <p className="muted">{text}</p>
       <div className="dialog-actions">
         <Button onClick={onKeep}>{keep}</Button>
-        <Button look="danger" onClick={onAct}>
-          {act}
-        </Button>
+        {act !== null && (
+          <Button look="danger" onClick={onAct}>
+            {act}
+          </Button>
+        )}
       </div>
     </Dialog>
   );

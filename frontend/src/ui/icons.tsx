@@ -1,6 +1,12 @@
 import type { JobState } from "../api/types";
 
 const PATHS = {
+  overview: "M2 13.5h12M4 11V8M8 11V3M12 11V6",
+  tasks: "M2.5 3h4v4h-4zM9.5 3h4v4h-4zM2.5 9.5h4v4h-4zM9.5 9.5h4v4h-4z",
+  filter: "M2.5 4h11M4.5 8h7M6.5 12h3",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  play: "M5 3.2v9.6L13 8 5 3.2Z",
+  gauge: "M3 12.5a6 6 0 1 1 10 0M8 9.5l2.5-3",
   search: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10Zm3.6-1.4L14 14",
   plus: "M8 3v10M3 8h10",
   copy: "M5.5 5.5V3.2c0-.4.3-.7.7-.7h6.6c.4 0 .7.3.7.7v6.6c0 .4-.3.7-.7.7h-2.3M3.2 5.5h6.6c.4 0 .7.3.7.7v6.6c0 .4-.3.7-.7.7H3.2a.7.7 0 0 1-.7-.7V6.2c0-.4.3-.7.7-.7Z",

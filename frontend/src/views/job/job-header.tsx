@@ -16,13 +16,13 @@ export function JobHeader({ job }: { job: Job }) {
   const [asking, setAsking] = useState<"cancel" | "delete" | null>(null);
   useKeys({
     c: () => can.cancel && setAsking("cancel"),
-    r: () => can.redrive && void actions.redrive(job.id),
+    r: () => can.redrive && void actions.one("redrive", job.id),
   });
 
   const act = async () => {
     setAsking(null);
-    if (asking === "cancel") await actions.cancel(job.id);
-    else if (await actions.remove(job.id)) await navigate({ to: "/ui/jobs" });
+    if (asking === "cancel") await actions.one("cancel", job.id);
+    else if (await actions.one("delete", job.id)) await navigate({ to: "/ui/jobs" });
   };
 
   return (
@@ -43,7 +43,7 @@ export function JobHeader({ job }: { job: Job }) {
       </p>
       <div className="job-actions">
         {can.redrive && (
-          <Button look="primary" onClick={() => void actions.redrive(job.id)}>
+          <Button look="primary" onClick={() => void actions.one("redrive", job.id)}>
             <Icon name="redo" />
             Redrive
           </Button>

@@ -5,7 +5,7 @@ import { Icon } from "../../ui/icons";
 
 /** What went wrong in plain words, and what one can do. */
 export function Trouble({ job, error }: { job: Job; error: JobError }) {
-  const known = TROUBLES[error.kind] ?? TROUBLES.exhausted;
+  const known = TROUBLES[error.kind ?? "exhausted"] ?? TROUBLES.exhausted;
   return (
     <section className="trouble" aria-labelledby="trouble">
       <h2 id="trouble">

@@ -7,29 +7,37 @@ import type { JobsSearch } from "../../search";
 import { formatCount } from "../../time/format";
 import { Button, DropMenu, MenuItem } from "../../ui/controls";
 import { Icon, StateIcon, stateWord } from "../../ui/icons";
+import { FilterTags } from "./filter-tags";
+import { MoreFilters } from "./more-filters";
 
-interface FilterBarProps {
+export interface FilterBarProps {
   search: JobsSearch;
   onChange: (search: JobsSearch) => void;
 }
 
+const SPANS: [string, string][] = [
+  ["15m", "Last 15 minutes"],
+  ["1h", "Last hour"],
+  ["24h", "Last 24 hours"],
+  ["7d", "Last 7 days"],
+];
+
+/** Which jobs are listed; all of it stands in the URL. */
 export function FilterBar({ search, onChange }: FilterBarProps) {
   const { data: stats } = useQuery(statsQuery);
   const { data: tasks } = useQuery(tasksQuery);
+  const [asking, setAsking] = useState(false);
   const chosen = search.state ?? [];
   const { state: _state, ...anyState } = search;
   const { task: _task, ...anyTask } = search;
+  const { created_after: since, created_before: _before, ...anyTime } = search;
 
   const toggle = (state: JobState) => {
     const next = chosen.includes(state) ? chosen.filter((one) => one !== state) : [...chosen, state];
     onChange(next.length ? { ...anyState, state: next } : anyState);
   };
-  const dropTag = (tag: string) => {
-    const { tag: tags = [], ...rest } = search;
-    const left = tags.filter((one) => one !== tag);
-    onChange(left.length ? { ...rest, tag: left } : rest);
-  };
-  const total = stats && JOB_STATES.reduce((sum, state) => sum + (stats.jobs[state] ?? 0), 0);
+  const counts = (search.task === undefined ? stats?.jobs : stats?.tasks?.[search.task]) ?? (stats && {});
+  const total = counts && JOB_STATES.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 
   return (
     <header className="filters">
@@ -38,7 +46,7 @@ export function FilterBar({ search, onChange }: FilterBarProps) {
         <SearchField search={search} onChange={onChange} />
         <DropMenu
           trigger={
-            <Button className="filter-task" data-set={search.task !== undefined || undefined}>
+            <Button className="filter-choice" data-set={search.task !== undefined || undefined}>
               <Icon name="box" />
               {search.task ?? "Any task"}
               <Icon name="down" />
@@ -54,13 +62,28 @@ export function FilterBar({ search, onChange }: FilterBarProps) {
             </MenuItem>
           ))}
         </DropMenu>
-        {search.tag?.map((tag) => (
-          <Button key={tag} aria-label={`Do not filter by the tag ${tag}`} onClick={() => dropTag(tag)}>
-            <Icon name="tag" />
-            {tag}
-            <Icon name="cross" />
-          </Button>
-        ))}
+        <DropMenu
+          trigger={
+            <Button className="filter-choice" data-set={since !== undefined || undefined}>
+              <Icon name="clock" />
+              {SPANS.find(([span]) => span === since)?.[1] ?? (since ? "Chosen time" : "Any time")}
+              <Icon name="down" />
+            </Button>
+          }
+        >
+          <MenuItem ticked={since === undefined} onSelect={() => onChange(anyTime)}>
+            Any time
+          </MenuItem>
+          {SPANS.map(([span, words]) => (
+            <MenuItem key={span} ticked={since === span} onSelect={() => onChange({ ...anyTime, created_after: span })}>
+              {words}
+            </MenuItem>
+          ))}
+        </DropMenu>
+        <Button className="filter-choice" onClick={() => setAsking(true)}>
+          <Icon name="filter" />
+          More
+        </Button>
       </div>
       <div className="chips" role="group" aria-label="States">
         <button type="button" className="chip" aria-pressed={chosen.length === 0} onClick={() => onChange(anyState)}>
@@ -80,15 +103,19 @@ export function FilterBar({ search, onChange }: FilterBarProps) {
               <StateIcon state={state} />
             </span>
             {stateWord(state)}
-            {stats && <span className="chip-count">{formatCount(stats.jobs[state] ?? 0)}</span>}
+            {counts && <span className="chip-count">{formatCount(counts[state] ?? 0)}</span>}
           </button>
         ))}
       </div>
+      <FilterTags search={search} onChange={onChange} />
+      <MoreFilters open={asking} onClose={() => setAsking(false)} search={search} onChange={onChange} />
     </header>
   );
 }
 
-/** Text is searched as it is typed; `tag:x` and `task:y` become filters on Enter. */
+const WORDS = { tag: "tag", task: "task", batch: "batch", error: "error_type" } as const;
+
+/** Text is searched as it is typed; `tag:x`, `task:y`, `batch:z` and `error:e` become filters on Enter. */
 function SearchField({ search, onChange }: FilterBarProps) {
   const input = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(search.q ?? "");
@@ -104,9 +131,9 @@ function SearchField({ search, onChange }: FilterBarProps) {
     const { q: _q, ...rest } = search;
     const next: JobsSearch = { ...rest };
     const words = text.split(/\s+/).filter((word) => {
-      const [, name, value] = /^(tag|task):(.+)$/.exec(word) ?? [];
+      const [, name, value] = /^(tag|task|batch|error):(.+)$/.exec(word) ?? [];
       if (value && name === "tag") next.tag = [...new Set([...(next.tag ?? []), value])];
-      else if (value) next.task = value;
+      else if (value) next[WORDS[name as "task" | "batch" | "error"]] = value;
       return !value;
     });
     const q = words.join(" ");

@@ -1,16 +1,18 @@
-import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
+import { useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import type { MatchingFilter } from "../../api/queries";
 import type { Job } from "../../api/types";
-import { allowed, useJobActions } from "../../jobs/actions";
-import { shortId } from "../../jobs/facts";
+import { type Action, allowed, useJobActions } from "../../jobs/actions";
 import { holdStill } from "../../jobs/merge";
-import { useKeys } from "../../keys";
 import { useIsPhone } from "../../phone";
-import type { JobsSearch } from "../../search";
+import { formatCount } from "../../time/format";
 import { Confirm } from "../../ui/dialog";
 import { Icon } from "../../ui/icons";
+import { BulkBar } from "./bulk-bar";
 import { JobRow } from "./job-row";
+import { useSelection } from "./selection";
+import { useCursor } from "./use-cursor";
 
 const ROW = 32;
 const CARD = 92;
@@ -21,10 +23,11 @@ interface JobListProps {
   jobs: Job[];
   onTag: (tag: string) => void;
   onNearEnd: (() => void) | undefined;
+  matching: MatchingFilter | null;
   end: ReactNode;
 }
 
-export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
+export function JobList({ jobs, onTag, onNearEnd, matching, end }: JobListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [held, setHeld] = useState<ReadonlyMap<string, Job> | null>(null);
   const { rows, waiting } = useMemo(() => (held ? holdStill(jobs, held) : { rows: jobs, waiting: 0 }), [jobs, held]);
@@ -43,21 +46,58 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
   const items = virtual.getVirtualItems();
   const lastShown = items.at(-1)?.index ?? 0;
   useEffect(() => {
-    if (onNearEnd && lastShown >= rows.length - 20) onNearEnd();
+    if (onNearEnd && lastShown >= rows.length - 50) onNearEnd();
   }, [onNearEnd, lastShown, rows.length]);
 
   const list = useSearch({ from: "/ui/jobs" });
-  const { cursor, confirm } = useCursor(rows, list, (index) => virtual.scrollToIndex(index));
+  const actions = useJobActions();
+  const selection = useSelection(rows);
+  const [asking, setAsking] = useState<{ action: Action; jobs: Job[] } | null>(null);
+
+  const onAction = (action: Action, current?: Job) => {
+    const meant = selection.jobs.length ? selection.jobs : current ? [current] : [];
+    const able = meant.filter((job) => allowed(job)[action]);
+    const [only] = able;
+    // One redrive can be undone by a cancel: it is not asked about.
+    if (action === "redrive" && only && selection.jobs.length === 0) void actions.one(action, only.id);
+    else if (only) setAsking({ action, jobs: able });
+  };
+  const act = () => {
+    if (!asking) return;
+    const ids = asking.jobs.map(({ id }) => id);
+    setAsking(null);
+    selection.clear();
+    void (ids.length === 1 ? actions.one(asking.action, ids[0] ?? "") : actions.many(asking.action, ids));
+  };
+  const cursor = useCursor({ rows, list, selection, scrollTo: (index) => virtual.scrollToIndex(index), onAction });
+
+  // The rows are memoised: what they call must stay the same while the list changes.
+  const toggle = useRef(selection.toggle);
+  toggle.current = selection.toggle;
+  const onTick = useCallback((id: string, through: boolean) => toggle.current(id, through), []);
 
   const onScroll = () => {
     const reading = (scroller.current?.scrollTop ?? 0) > READING;
     if (reading && !held) setHeld(new Map(rows.map((job) => [job.id, job])));
     if (!reading && held) setHeld(null);
   };
+  const all = rows.length > 0 && selection.jobs.length === rows.length;
 
   return (
-    <div className="list" role="table" aria-label="Jobs" aria-rowcount={rows.length + 1}>
+    <div className="list" role="table" aria-label="Jobs" aria-rowcount={rows.length + 1} data-rows={rows.length}>
       <div className="list-head" role="row">
+        <span role="columnheader">
+          <input
+            type="checkbox"
+            className="tick-box"
+            aria-label="Select all shown"
+            checked={all}
+            ref={(box) => {
+              if (box) box.indeterminate = selection.jobs.length > 0 && !all;
+            }}
+            onChange={() => (all ? selection.clear() : selection.all())}
+          />
+        </span>
         {COLUMNS.map((name) => (
           <span key={name} role="columnheader">
             {name}
@@ -75,7 +115,7 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
           }}
         >
           <Icon name="up" />
-          {waiting} new
+          {formatCount(waiting)} new
         </button>
       )}
       <div className="list-scroll" role="rowgroup" ref={scroller} onScroll={onScroll}>
@@ -90,8 +130,10 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
                   index={index}
                   top={start}
                   current={cursor === job.id || (cursor === null && index === 0)}
+                  ticked={selection.ids.has(job.id)}
                   list={list}
                   onTag={onTag}
+                  onTick={onTick}
                 />
               )
             );
@@ -99,79 +141,52 @@ export function JobList({ jobs, onTag, onNearEnd, end }: JobListProps) {
         </div>
         <div className="list-end faint">{end}</div>
       </div>
-      {confirm}
+      {selection.jobs.length > 0 && (
+        <BulkBar
+          selected={selection.jobs}
+          onAct={onAction}
+          onAll={selection.all}
+          onClear={selection.clear}
+          matching={matching}
+        />
+      )}
+      <AskFirst asking={asking} onKeep={() => setAsking(null)} onAct={act} />
     </div>
   );
 }
 
 const COLUMNS = ["State", "Task", "Payload", "Now", "Id", "Attempt", "Age", "Duration"];
 
-function rowOf(id: string): HTMLElement | undefined {
-  return [...document.querySelectorAll<HTMLElement>("[data-job-id]")].find((row) => row.dataset.jobId === id);
+const WORDS: Record<Action, { verb: string; text: string }> = {
+  cancel: {
+    verb: "Cancel",
+    text: "What waits will not run; what runs is told to stop. A cancelled job does not run again.",
+  },
+  redrive: { verb: "Redrive", text: "Each starts a new series of attempts, now." },
+  delete: { verb: "Delete", text: "Records and results are removed for good." },
+};
+
+interface AskFirstProps {
+  asking: { action: Action; jobs: Job[] } | null;
+  onKeep: () => void;
+  onAct: () => void;
 }
 
-/** Moves through the rows with j and k, and acts on the one that has the focus. */
-function useCursor(rows: Job[], list: JobsSearch, scrollTo: (index: number) => void) {
-  const navigate = useNavigate();
-  const actions = useJobActions();
-  const lastOpened = useLocation({ select: ({ state }) => state.cursor }) ?? null;
-  const [cursor, setCursor] = useState<string | null>(lastOpened);
-  const [asking, setAsking] = useState<Job | null>(null);
-
-  const current = (): Job | undefined => {
-    const focused = document.activeElement?.closest<HTMLElement>("[data-job-id]")?.dataset.jobId;
-    return rows.find((job) => job.id === (focused ?? cursor));
-  };
-  const focus = (index: number) => {
-    const job = rows[index];
-    if (!job) return;
-    setCursor(job.id);
-    scrollTo(index);
-    // The row may be drawn only after the list has scrolled to it.
-    requestAnimationFrame(() => requestAnimationFrame(() => rowOf(job.id)?.querySelector<HTMLElement>("a")?.focus()));
-  };
-  const move = (step: number) => {
-    const at = rows.findIndex((job) => job.id === current()?.id);
-    focus(at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step)));
-  };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: only on coming back, not whenever the rows change
-  useEffect(() => {
-    if (lastOpened) focus(rows.findIndex((job) => job.id === lastOpened));
-  }, [lastOpened]);
-  const open = () => {
-    const job = current();
-    if (job) void navigate({ to: "/ui/jobs/$id", params: { id: job.id }, state: { list } });
-  };
-
-  useKeys({
-    j: () => move(1),
-    k: () => move(-1),
-    ArrowDown: () => move(1),
-    ArrowUp: () => move(-1),
-    Enter: open,
-    c: () => {
-      const job = current();
-      if (job && allowed(job).cancel) setAsking(job);
-    },
-    r: () => {
-      const job = current();
-      if (job && allowed(job).redrive) void actions.redrive(job.id);
-    },
-  });
-
-  const confirm = (
+/** Names the action, and how many jobs it is about. */
+function AskFirst({ asking, onKeep, onAct }: AskFirstProps) {
+  const { verb, text } = WORDS[asking?.action ?? "cancel"];
+  const count = asking?.jobs.length ?? 0;
+  const many = count === 1 ? "the job" : `${formatCount(count)} jobs`;
+  const title = count === 1 ? `${verb} this job?` : `${verb} ${many}?`;
+  return (
     <Confirm
       open={asking !== null}
-      title="Cancel this job?"
-      text={asking && `${asking.task} …${shortId(asking.id)} is ${asking.state}. A cancelled job does not run again.`}
-      keep="Keep it"
-      act="Cancel the job"
-      onKeep={() => setAsking(null)}
-      onAct={() => {
-        if (asking) void actions.cancel(asking.id);
-        setAsking(null);
-      }}
+      title={title}
+      text={text}
+      keep={count === 1 ? "Keep it" : "Leave them"}
+      act={`${verb} ${many}`}
+      onKeep={onKeep}
+      onAct={onAct}
     />
   );
-  return { cursor, confirm };
 }

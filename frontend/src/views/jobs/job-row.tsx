@@ -13,12 +13,14 @@ interface JobRowProps {
   index: number;
   top: number;
   current: boolean;
+  ticked: boolean;
   /** The list as the URL describes it, to come back to. */
   list: JobsSearch;
   onTag: (tag: string) => void;
+  onTick: (id: string, through: boolean) => void;
 }
 
-export const JobRow = memo(function JobRow({ job, index, top, current, list, onTag }: JobRowProps) {
+export const JobRow = memo(function JobRow({ job, index, top, current, ticked, list, onTag, onTick }: JobRowProps) {
   return (
     <div
       className="row"
@@ -27,8 +29,19 @@ export const JobRow = memo(function JobRow({ job, index, top, current, list, onT
       data-testid="job-row"
       data-job-id={job.id}
       data-state={job.state}
+      data-ticked={ticked || undefined}
       style={{ transform: `translateY(${top}px)` }}
     >
+      <span role="cell" className="cell-tick">
+        <input
+          type="checkbox"
+          className="tick-box"
+          aria-label={`Select job ${shortId(job.id)}`}
+          tabIndex={current ? 0 : -1}
+          checked={ticked}
+          onChange={(event) => onTick(job.id, (event.nativeEvent as MouseEvent).shiftKey)}
+        />
+      </span>
       <span role="cell" className="state cell-state">
         <StateIcon state={job.state} />
         {job.cancel_requested && job.state === "running" ? "Cancelling" : stateWord(job.state)}

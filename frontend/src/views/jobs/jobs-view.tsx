@@ -1,12 +1,13 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { type JobFilter, jobQuery, jobsQuery } from "../../api/queries";
+import { type JobFilter, jobQuery, jobsQuery, type MatchingFilter } from "../../api/queries";
 import { mentions } from "../../jobs/facts";
 import { useLiveJobs } from "../../jobs/live-context";
 import { withProgress } from "../../jobs/live-jobs";
-import { mergeJobs } from "../../jobs/merge";
-import type { JobsSearch } from "../../search";
+import { mergeJobs, readList } from "../../jobs/merge";
+import { filterOf, type JobsSearch } from "../../search";
+import { formatCount } from "../../time/format";
 import { useTitle } from "../../title";
 import { Button } from "../../ui/controls";
 import { LoadError } from "../../ui/feedback";
@@ -23,20 +24,16 @@ export function JobsView() {
   const setSearch = (next: JobsSearch) => void navigate({ search: next, replace: true });
 
   useTitle("Jobs");
-  const filter = useMemo<JobFilter>(
-    () => ({ state: search.state ?? [], task: search.task ?? null, tag: search.tag ?? [] }),
-    [search.state, search.task, search.tag],
-  );
+  // A span before now begins when it is chosen, not anew with every look.
+  const filter = useMemo(() => filterOf(search, Date.now()), [search]);
   const list = useInfiniteQuery(jobsQuery(filter));
   const live = useLiveJobs();
   const text = search.q ?? "";
   const wholeId = WHOLE_ID.test(text);
   const exact = useQuery({ ...jobQuery(text.toLowerCase()), enabled: wholeId, retry: false });
 
-  const merged = useMemo(
-    () => (list.data ? mergeJobs(list.data.pages, live, filter) : undefined),
-    [list.data, live, filter],
-  );
+  const read = useMemo(() => list.data && readList(list.data.pages), [list.data]);
+  const merged = useMemo(() => read && mergeJobs(read, live, filter), [read, live, filter]);
   const jobs = useMemo(() => {
     if (wholeId)
       return exact.data
@@ -47,7 +44,7 @@ export function JobsView() {
     return text ? merged?.filter((job) => mentions(job, text)) : merged;
   }, [wholeId, exact.data, exact.isPending, text, merged, live]);
 
-  const filtered = filter.state.length > 0 || filter.task !== null || filter.tag.length > 0 || text !== "";
+  const filtered = Object.keys(search).length > 0;
   const older = list.hasNextPage && !wholeId;
 
   return (
@@ -63,9 +60,10 @@ export function JobsView() {
         <NothingFound text={text} onClear={() => setSearch({})} />
       ) : (
         <JobList
-          key={JSON.stringify([filter, text])}
+          key={JSON.stringify(search)}
           jobs={jobs}
           onTag={(tag) => setSearch({ ...search, tag: [...new Set([...filter.tag, tag])] })}
+          matching={text ? null : matchingOf(filter)}
           onNearEnd={!text && older && !list.isFetchingNextPage ? () => void list.fetchNextPage() : undefined}
           end={
             text && older ? (
@@ -76,13 +74,25 @@ export function JobsView() {
                 </Button>
               </>
             ) : older ? (
-              "Loading older jobs…"
+              `${formatCount(jobs.length)} shown, loading older ones…`
             ) : (
-              `${jobs.length === 1 ? "One job" : `All ${jobs.length} jobs`} shown.`
+              `${jobs.length === 1 ? "One job" : `All ${formatCount(jobs.length)} jobs`} shown.`
             )
           }
         />
       )}
     </div>
   );
+}
+
+/** The filter as `POST /jobs/cancel` takes it; null if it says more than that, or nothing. */
+function matchingOf({ state, tag, task, batch, ...others }: JobFilter): MatchingFilter | null {
+  if (state.length > 1 || tag.length > 1 || Object.keys(others).length > 0) return null;
+  const filter = {
+    ...(state[0] && { state: state[0] }),
+    ...(tag[0] !== undefined && { tag: tag[0] }),
+    ...(task !== undefined && { task }),
+    ...(batch !== undefined && { batch }),
+  };
+  return Object.keys(filter).length ? filter : null;
 }
