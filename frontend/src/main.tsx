@@ -8,6 +8,8 @@ import "./styles/shell.css";
 import "./styles/jobs.css";
 import "./styles/job.css";
 import "./styles/new-job.css";
+import "./styles/letters.css";
+import "./styles/overview.css";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");

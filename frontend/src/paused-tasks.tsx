@@ -1,10 +1,9 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { explain } from "./api/client";
-import { resumeTask, statsQuery, tasksQuery } from "./api/queries";
+import { useQuery } from "@tanstack/react-query";
+import { tasksQuery } from "./api/queries";
 import type { Task } from "./api/types";
+import { usePausing } from "./jobs/pausing";
 import { Button } from "./ui/controls";
 import { Icon } from "./ui/icons";
-import { useNotify } from "./ui/notices";
 import { Age } from "./ui/times";
 
 /** Tasks whose jobs wait on purpose, above whatever is shown: who paused them, why, and the way out. */
@@ -14,17 +13,7 @@ export function PausedTasks() {
 }
 
 function PausedTask({ task: { name, pause } }: { task: Task }) {
-  const queries = useQueryClient();
-  const notify = useNotify();
-  const resume = useMutation({
-    mutationFn: () => resumeTask(name),
-    onSuccess: () => notify("good", `${name} goes on.`),
-    onError: (error) => notify("bad", explain(error)),
-    onSettled: () => {
-      void queries.invalidateQueries({ queryKey: statsQuery.queryKey });
-      return queries.invalidateQueries({ queryKey: tasksQuery.queryKey });
-    },
-  });
+  const pausing = usePausing(name);
   return (
     <section className="banner" data-testid="paused-task" aria-label={`${name} is paused`}>
       <Icon name="alert" />
@@ -38,7 +27,7 @@ function PausedTask({ task: { name, pause } }: { task: Task }) {
         )}
         ; its jobs wait and lose nothing.{pause?.reason && <span className="muted"> {pause.reason}</span>}
       </span>
-      <Button size="small" disabled={resume.isPending} onClick={() => resume.mutate()}>
+      <Button size="small" disabled={pausing.isPending} onClick={() => pausing.resume()}>
         Resume
       </Button>
     </section>

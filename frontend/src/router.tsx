@@ -7,11 +7,11 @@ import {
   type RouterHistory,
   redirect,
 } from "@tanstack/react-router";
-import { parseSearch, readJobsSearch, readNewJobSearch, stringifySearch } from "./search";
+import { parseSearch, readJobsSearch, readLettersSearch, readNewJobSearch, stringifySearch } from "./search";
 import { Shell } from "./shell";
 import { Button } from "./ui/controls";
 import { Blank } from "./ui/feedback";
-import { JobsView } from "./views/jobs/jobs-view";
+import { OverviewView } from "./views/overview/overview-view";
 
 function NotFound() {
   return (
@@ -42,18 +42,21 @@ function Broken({ reset }: { reset: () => void }) {
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
-const toJobs = () => {
-  throw redirect({ to: "/ui/jobs", replace: true });
-};
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/ui", replace: true });
+  },
+});
 
-const home = createRoute({ getParentRoute: () => root, path: "/", beforeLoad: toJobs });
-const ui = createRoute({ getParentRoute: () => root, path: "/ui", beforeLoad: toJobs });
+const overviewRoute = createRoute({ getParentRoute: () => root, path: "/ui", component: OverviewView });
 
 const jobsRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/jobs",
   validateSearch: readJobsSearch,
-  component: JobsView,
+  component: lazyRouteComponent(() => import("./views/jobs/jobs-view"), "JobsView"),
 });
 
 const jobRoute = createRoute({
@@ -72,13 +75,20 @@ const newJobRoute = createRoute({
 const deadLettersRoute = createRoute({
   getParentRoute: () => root,
   path: "/ui/dead-letters",
+  validateSearch: readLettersSearch,
   component: lazyRouteComponent(() => import("./views/dead-letters/dead-letters-view"), "DeadLettersView"),
+});
+
+const tasksRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/ui/tasks",
+  component: lazyRouteComponent(() => import("./views/tasks/tasks-view"), "TasksView"),
 });
 
 /** The page's router; tests give it a history of their own. */
 export function createPageRouter(history?: RouterHistory) {
   return createRouter({
-    routeTree: root.addChildren([home, ui, jobsRoute, jobRoute, newJobRoute, deadLettersRoute]),
+    routeTree: root.addChildren([home, overviewRoute, jobsRoute, jobRoute, newJobRoute, deadLettersRoute, tasksRoute]),
     ...(history && { history }),
     parseSearch,
     stringifySearch,

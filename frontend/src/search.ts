@@ -1,3 +1,5 @@
+import { parameters } from "./api/client";
+import type { LetterFilter } from "./api/letters";
 import type { JobFilter } from "./api/queries";
 import { JOB_STATES, type JobState } from "./api/types";
 
@@ -12,13 +14,7 @@ export function parseSearch(text: string): Record<string, string | string[]> {
 }
 
 export function stringifySearch(search: Record<string, unknown>): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(search)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
-      if (one !== undefined && one !== null && one !== "") query.append(name, String(one));
-    }
-  }
-  const text = query.toString();
+  const text = parameters(search).toString();
   return text ? `?${text}` : "";
 }
 
@@ -71,6 +67,37 @@ export function filterOf({ q: _q, state = [], tag = [], ...single }: JobsSearch,
     else filter[name] = new Date(moment).toISOString();
   }
   return filter;
+}
+
+/** Which dead letters are listed; `all` lists them without a filter, where nothing at all shows their groups. */
+export interface LettersSearch {
+  all?: string;
+  task?: string;
+  kind?: string;
+  error_type?: string;
+  /** As in JobsSearch. */
+  after?: string;
+  before?: string;
+}
+
+export function readLettersSearch(search: Record<string, unknown>): LettersSearch {
+  const read: LettersSearch = {};
+  for (const name of ["all", "task", "kind", "error_type", "after", "before"] as const) {
+    const [value] = all(search[name]);
+    const isTime = name === "after" || name === "before";
+    if (value !== undefined && (!isTime || momentOf(value, 0) !== null)) read[name] = value;
+  }
+  return read;
+}
+
+export function letterFilterOf({ all: _all, after, before, ...filter }: LettersSearch, now: number): LetterFilter {
+  const from = momentOf(after ?? "", now);
+  const to = momentOf(before ?? "", now);
+  return {
+    ...filter,
+    ...(from !== null && { after: new Date(from).toISOString() }),
+    ...(to !== null && { before: new Date(to).toISOString() }),
+  };
 }
 
 export interface NewJobSearch {

@@ -10,8 +10,10 @@ import { Button, DropMenu, IconButton, MenuItem } from "./ui/controls";
 import { Icon, type IconName } from "./ui/icons";
 import { Notices } from "./ui/notices";
 
-const VIEWS: { to: "/ui/jobs" | "/ui/dead-letters"; icon: IconName; label: string }[] = [
+const VIEWS: { to: "/ui" | "/ui/jobs" | "/ui/tasks" | "/ui/dead-letters"; icon: IconName; label: string }[] = [
+  { to: "/ui", icon: "overview", label: "Overview" },
   { to: "/ui/jobs", icon: "jobs", label: "Jobs" },
+  { to: "/ui/tasks", icon: "tasks", label: "Tasks" },
   { to: "/ui/dead-letters", icon: "letters", label: "Dead letters" },
 ];
 
@@ -31,13 +33,19 @@ export function Shell() {
         </a>
         <div className="shell">
           <header className="side">
-            <Link to="/ui/jobs" className="brand" aria-label="Jobstream, all jobs">
+            <Link to="/ui" className="brand" aria-label="Jobstream, overview">
               <BrandMark />
               Jobstream
             </Link>
             <nav className="nav" aria-label="Views">
               {VIEWS.map(({ to, icon, label }) => (
-                <Link key={to} to={to} className="nav-link" activeProps={{ "data-active": true }}>
+                <Link
+                  key={to}
+                  to={to}
+                  className="nav-link"
+                  activeOptions={{ exact: to === "/ui", includeSearch: false }}
+                  activeProps={{ "data-active": true }}
+                >
                   <Icon name={icon} />
                   {label}
                 </Link>

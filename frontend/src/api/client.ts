@@ -26,6 +26,17 @@ export class UnreachableError extends Error {
   }
 }
 
+/** Query parameters: a list repeats its name, and what is not set is left out. */
+export function parameters(values: object): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined && one !== null && one !== "") query.append(name, String(one));
+    }
+  }
+  return query;
+}
+
 const DEADLINE = 20_000;
 
 interface Call {

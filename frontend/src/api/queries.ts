@@ -1,19 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { comparePositions } from "jobstream-events";
-import { ApiError, call } from "./client";
-import type {
-  Attempt,
-  CancelledMany,
-  DeadLetterPage,
-  Job,
-  JobPage,
-  JobState,
-  Json,
-  LogLine,
-  Stats,
-  Submission,
-  Task,
-} from "./types";
+import { ApiError, call, parameters } from "./client";
+import type { Attempt, CancelledMany, Job, JobPage, JobState, Json, LogLine, Stats, Submission, Task } from "./types";
 
 /** What the API itself can filter a list of jobs by, in its own words. */
 export interface JobFilter {
@@ -34,20 +22,8 @@ export interface AskedJobPage extends JobPage {
 
 const PAGE_SIZE = 200;
 
-/** The filter as the API's query parameters. */
-export function filterParameters({ state, tag, ...single }: Partial<JobFilter>): URLSearchParams {
-  const query = new URLSearchParams();
-  for (const one of state ?? []) query.append("state", one);
-  for (const one of tag ?? []) query.append("tag", one);
-  for (const [name, value] of Object.entries(single)) if (value) query.set(name, value);
-  return query;
-}
-
 function jobsPath(filter: JobFilter, cursor: string | null): string {
-  const query = filterParameters(filter);
-  query.set("limit", String(PAGE_SIZE));
-  if (cursor) query.set("cursor", cursor);
-  return `/jobs?${query}`;
+  return `/jobs?${parameters({ ...filter, limit: PAGE_SIZE, cursor })}`;
 }
 
 export const jobsQuery = (filter: JobFilter) =>
@@ -118,14 +94,18 @@ export const statsQuery = queryOptions({
   refetchInterval: 5_000,
 });
 
-export const deadLettersQuery = infiniteQueryOptions({
-  queryKey: ["dead-letters"],
-  queryFn: ({ pageParam, signal }) =>
-    call<DeadLetterPage>(pageParam ? `/dead-letters?cursor=${encodeURIComponent(pageParam)}` : "/dead-letters", {
-      signal,
-    }),
-  initialPageParam: null as string | null,
-  getNextPageParam: (page) => page.next_cursor,
+/** The same with the last hour's minutes; of an API that does not keep them, without. */
+export const hourQuery = queryOptions({
+  queryKey: ["stats", "hour"],
+  queryFn: async ({ signal }) => {
+    try {
+      return await call<Stats>("/stats?minutes=60", { signal });
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 422) return await call<Stats>("/stats", { signal });
+      throw error;
+    }
+  },
+  refetchInterval: 5_000,
 });
 
 /** Posts a job; repeated with the same key after a lost answer, it is still one job. */
@@ -160,6 +140,8 @@ export async function cancelMatching(filter: MatchingFilter, dryRun: boolean): P
   return sum;
 }
 
+export const pauseTask = (name: string, reason: string) =>
+  call<Task>(`/tasks/${encodeURIComponent(name)}/pause`, { method: "POST", body: reason ? { reason } : {} });
 export const resumeTask = (name: string) => call<Task>(`/tasks/${encodeURIComponent(name)}/resume`, { method: "POST" });
 
 /** A refusal is an answer; only silence and an overloaded server are worth another try. */

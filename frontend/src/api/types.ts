@@ -190,6 +190,31 @@ export interface DeadLetterPage {
   next_cursor: string | null;
 }
 
+/** Letters of one task, kind and type of error. */
+export interface LetterGroup {
+  /** Null for bytes that were no message. */
+  task: string | null;
+  kind: string;
+  error_type: string | null;
+  count: number;
+  first: string;
+  last: string;
+}
+
+export interface LetterGroups {
+  groups: LetterGroup[];
+  /** False where the API has not counted, or not shown, all. */
+  complete?: boolean;
+}
+
+/** What POST /dead-letters/redrive did, or would do. */
+export interface RedrivenMany {
+  matched: number;
+  redriven: number;
+  skipped: number;
+  complete: boolean;
+}
+
 /** An answer of RFC 9457. */
 export interface Problem {
   type: string;

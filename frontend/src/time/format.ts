@@ -55,6 +55,13 @@ export function formatClock(ms: number): string {
   return `${CLOCK.format(ms)}.${String(Math.floor(ms) % 1000).padStart(3, "0")}`;
 }
 
+const MINUTE_OF_DAY = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
+/** "14:05": under a chart. */
+export function formatMinute(ms: number): string {
+  return MINUTE_OF_DAY.format(ms);
+}
+
 /** 1234567 as "1,234,567" in the reader's own way. */
 export function formatCount(count: number): string {
   return count.toLocaleString();

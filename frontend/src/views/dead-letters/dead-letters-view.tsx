@@ -1,109 +1,58 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { deadLettersQuery } from "../../api/queries";
-import type { DeadLetter } from "../../api/types";
-import { shortId } from "../../jobs/facts";
+import { letterGroupsQuery } from "../../api/letters";
+import type { LettersSearch } from "../../search";
 import { useTitle } from "../../title";
-import { Button, CodeBlock } from "../../ui/controls";
-import { Dialog } from "../../ui/dialog";
-import { Blank, LoadError, Skeleton } from "../../ui/feedback";
-import { Age } from "../../ui/times";
-import { hexDump, rawBytes } from "./raw-message";
+import { Button } from "../../ui/controls";
+import { Icon } from "../../ui/icons";
+import { Groups } from "./groups";
+import { LetterFilters } from "./letter-filters";
+import { Letters } from "./letters";
+import { RedriveDialog } from "./redrive-dialog";
 
-/** What was given up: jobs that failed for good, and messages that made no sense. */
+/** What was given up: jobs that failed for good, and messages that made no sense; by what they have in common first. */
 export function DeadLettersView() {
-  const list = useInfiniteQuery(deadLettersQuery);
   useTitle("Dead letters");
-  const [raw, setRaw] = useState<DeadLetter | null>(null);
-  const letters = list.data?.pages.flatMap((page) => page.dead_letters);
+  const search = useSearch({ from: "/ui/dead-letters" });
+  const navigate = useNavigate({ from: "/ui/dead-letters" });
+  const setSearch = (next: LettersSearch) => void navigate({ search: next });
+  const groups = useQuery(letterGroupsQuery);
+  const [redriving, setRedriving] = useState<LettersSearch | null>(null);
+  // An API that does not count groups answers null: its letters are listed one by one.
+  const listed = Object.keys(search).length > 0 || groups.data === null;
   return (
     <div className="letters">
       <div className="page-head">
         <h1>Dead letters</h1>
+        {groups.data !== null && (
+          <nav className="tabs letters-tabs" aria-label="How they are shown">
+            <Link to="/ui/dead-letters" search={{}} data-selected={!listed || undefined}>
+              Groups
+            </Link>
+            <Link to="/ui/dead-letters" search={{ all: "1" }} data-selected={listed || undefined}>
+              One by one
+            </Link>
+          </nav>
+        )}
+        <Button onClick={() => setRedriving(search)}>
+          <Icon name="redo" />
+          {listed && hasFilter(search) ? "Redrive these…" : "Redrive all…"}
+        </Button>
       </div>
-      {list.isError && !letters ? (
-        <LoadError what="Dead letters" error={list.error} onRetry={() => void list.refetch()} />
-      ) : !letters ? (
-        <div className="letter-list" role="status" aria-label="Loading dead letters">
-          {[52, 64, 45].map((width) => (
-            <div key={width} className="letter">
-              <Skeleton width={`${width}%`} />
-            </div>
-          ))}
-        </div>
-      ) : letters.length === 0 ? (
-        <Blank icon="letters" title="Nothing was given up">
-          <p>
-            A job that fails for good leaves its dead letter here, and so does any message that could not be read, byte
-            for byte.
-          </p>
-        </Blank>
-      ) : (
+      {listed ? (
         <>
-          <ul className="letter-list">
-            {letters.map((letter) => (
-              <li key={letter.id} className="letter">
-                <span className="letter-title">
-                  <span className="badge">{letter.kind.replaceAll("_", " ")}</span>
-                  {letter.task ?? "Unreadable message"}
-                  {letter.job && (
-                    <Link to="/ui/jobs/$id" params={{ id: letter.job }} className="link mono" title={letter.job}>
-                      {shortId(letter.job)}
-                    </Link>
-                  )}
-                </span>
-                <span className="letter-message" title={letter.error.message}>
-                  <span className="cell-error">{letter.error.type}</span> {letter.error.message}
-                </span>
-                <span className="letter-side">
-                  <span className="mono faint">
-                    {letter.origin.topic} {letter.origin.partition}:{letter.origin.offset}
-                  </span>
-                  <Age at={letter.created_at} suffix=" ago" />
-                  <Button size="small" disabled={letter.raw === null} onClick={() => setRaw(letter)}>
-                    Message
-                  </Button>
-                </span>
-              </li>
-            ))}
-          </ul>
-          {list.hasNextPage && (
-            <div className="list-end">
-              <Button disabled={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>
-                Show older ones
-              </Button>
-            </div>
-          )}
+          <LetterFilters search={search} onChange={setSearch} />
+          <Letters search={search} />
         </>
+      ) : (
+        <Groups groups={groups} onRedrive={setRedriving} />
       )}
-      <RawDialog letter={raw} onClose={() => setRaw(null)} />
+      <RedriveDialog filter={redriving} onClose={() => setRedriving(null)} />
     </div>
   );
 }
 
-function RawDialog({ letter, onClose }: { letter: DeadLetter | null; onClose: () => void }) {
-  const [asHex, setAsHex] = useState(false);
-  const bytes = letter?.raw ? rawBytes(letter.raw) : null;
-  return (
-    <Dialog
-      open={letter !== null}
-      onClose={onClose}
-      title="The message as it came"
-      className={asHex ? "dialog raw" : "dialog raw raw-text"}
-    >
-      {bytes && (
-        <>
-          <CodeBlock text={asHex ? hexDump(bytes) : new TextDecoder().decode(bytes)} label="the message" />
-          <div className="dialog-actions">
-            <span className="faint">{bytes.length.toLocaleString()} bytes</span>
-            <Button aria-pressed={asHex} onClick={() => setAsHex(!asHex)}>
-              {asHex ? "As text" : "As hex"}
-            </Button>
-            <Button onClick={onClose}>Close</Button>
-          </div>
-        </>
-      )}
-    </Dialog>
-  );
+function hasFilter({ all: _all, ...filter }: LettersSearch): boolean {
+  return Object.keys(filter).length > 0;
 }

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { type JobFilter, jobQuery, jobsQuery, type MatchingFilter } from "../../api/queries";
+import { isFinal } from "../../api/types";
 import { mentions } from "../../jobs/facts";
 import { useLiveJobs } from "../../jobs/live-context";
 import { withProgress } from "../../jobs/live-jobs";
@@ -87,7 +88,8 @@ export function JobsView() {
 
 /** The filter as `POST /jobs/cancel` takes it; null if it says more than that, or nothing. */
 function matchingOf({ state, tag, task, batch, ...others }: JobFilter): MatchingFilter | null {
-  if (state.length > 1 || tag.length > 1 || Object.keys(others).length > 0) return null;
+  if (state.length > 1 || tag.length > 1 || (state[0] && isFinal(state[0])) || Object.keys(others).length > 0)
+    return null;
   const filter = {
     ...(state[0] && { state: state[0] }),
     ...(tag[0] !== undefined && { tag: tag[0] }),
