@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { useLocation } from "@tanstack/react-router";
 import { tasksQuery } from "./api/queries";
 import type { Task } from "./api/types";
 import { usePausing } from "./jobs/pausing";
@@ -9,6 +10,9 @@ import { Age } from "./ui/times";
 /** Tasks whose jobs wait on purpose, above whatever is shown: who paused them, why, and the way out. */
 export function PausedTasks() {
   const { data: tasks = [] } = useQuery(tasksQuery);
+  // These two views say it themselves.
+  const told = useLocation({ select: ({ pathname }) => /^\/ui(\/tasks)?\/?$/.test(pathname) });
+  if (told) return null;
   return tasks.filter(({ paused }) => paused).map((task) => <PausedTask key={task.name} task={task} />);
 }
 

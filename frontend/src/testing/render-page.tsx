@@ -3,6 +3,7 @@ import { act, cleanup, render } from "@testing-library/react";
 import { FakeWorld } from "jobstream-events/testing";
 import { vi } from "vitest";
 import { createPage } from "../page";
+import { someStats } from "./stats";
 
 type Answer = { status?: number; body: unknown } | "unreachable";
 
@@ -10,7 +11,7 @@ type Answer = { status?: number; body: unknown } | "unreachable";
 export type Api = Record<string, Answer | ((request: { url: URL; body: unknown; headers: Headers }) => Answer)>;
 
 const QUIET: Api = {
-  "GET /stats": { body: { jobs: {} } },
+  "GET /stats": { body: someStats() },
   "GET /tasks": { body: { tasks: [], next_cursor: null } },
   "GET /jobs": { body: { jobs: [], next_cursor: null } },
 };

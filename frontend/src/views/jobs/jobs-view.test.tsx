@@ -107,3 +107,35 @@ test("a payload from bad hands is text", async () => {
   expect(screen.getByText("<img src=x onerror=alert(1)>")).toBeTruthy();
   expect(document.querySelector("img")).toBeNull();
 });
+
+test("ticked jobs are acted on together, after their number was confirmed", async () => {
+  const api: Api = {};
+  for (const n of [1, 2])
+    api[`POST /jobs/${aJob(n).id}/cancel`] = { body: aJob(n, { version: 2, state: "cancelled" }) };
+  page = await renderPage("/ui/jobs", { ...listing(aJob(3, { state: "failed" }), aJob(2), aJob(1)), ...api });
+  await screen.findAllByTestId("job-row");
+  await userEvent.keyboard("jxjjX");
+  expect(screen.getByTestId("bulk").textContent).toContain("3 selected");
+  expect(screen.getByTestId("bulk").textContent).toContain("Redrive 1");
+  await userEvent.keyboard("c");
+  fireEvent.click(await screen.findByText("Cancel 2 jobs"));
+  expect(await screen.findByText("2 jobs cancelled.")).toBeTruthy();
+  await waitFor(() => expect(rows().map((row) => row.dataset.state)).toEqual(["failed", "cancelled", "cancelled"]));
+  expect(screen.queryByTestId("bulk")).toBeNull();
+});
+
+test("batch, error and time are filters of the API's, and dropped by a click", async () => {
+  const asked: string[] = [];
+  page = await renderPage("/ui/jobs?batch=b1&error_type=ConnectError&created_after=1h", {
+    "GET /jobs": ({ url }) => {
+      asked.push(url.search);
+      const error = { kind: "exhausted" as const, type: "ConnectError", message: "" };
+      const job = aJob(1, { state: "failed", batch: "b1", error, created_at: new Date().toISOString() });
+      return { body: { jobs: [job], next_cursor: null } };
+    },
+  });
+  await screen.findAllByTestId("job-row");
+  expect(asked[0]).toMatch(/batch=b1&error_type=ConnectError&created_after=20/);
+  fireEvent.click(screen.getByLabelText("Drop the filter batch b1"));
+  await waitFor(() => expect(page.router.state.location.searchStr).toBe("?error_type=ConnectError&created_after=1h"));
+});

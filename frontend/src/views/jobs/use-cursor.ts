@@ -1,5 +1,5 @@
 import { useLocation, useNavigate } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Job } from "../../api/types";
 import type { Action } from "../../jobs/actions";
 import { useKeys } from "../../keys";
@@ -25,17 +25,29 @@ export function useCursor({ rows, list, selection, scrollTo, onAction }: CursorP
   const lastOpened = useLocation({ select: ({ state }) => state.cursor }) ?? null;
   const [cursor, setCursor] = useState<string | null>(lastOpened);
 
-  const current = (): Job | undefined => {
-    const focused = document.activeElement?.closest<HTMLElement>("[data-job-id]")?.dataset.jobId;
-    return rows.find((job) => job.id === (focused ?? cursor));
-  };
+  // The focus follows two frames later: keys that come faster must find where the one before has gone.
+  const place = useRef(lastOpened);
+  useEffect(() => {
+    const onFocus = ({ target }: FocusEvent) => {
+      const row = target instanceof Element ? target.closest<HTMLElement>("[data-job-id]") : null;
+      if (row?.dataset.jobId) place.current = row.dataset.jobId;
+    };
+    document.addEventListener("focusin", onFocus);
+    return () => document.removeEventListener("focusin", onFocus);
+  }, []);
+  const current = (): Job | undefined => rows.find((job) => job.id === place.current);
   const focus = (index: number) => {
     const job = rows[index];
     if (!job) return;
     setCursor(job.id);
+    place.current = job.id;
     scrollTo(index);
     // The row may be drawn only after the list has scrolled to it.
-    requestAnimationFrame(() => requestAnimationFrame(() => rowOf(job.id)?.querySelector<HTMLElement>("a")?.focus()));
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        if (place.current === job.id) rowOf(job.id)?.querySelector<HTMLElement>("a")?.focus();
+      }),
+    );
   };
   const move = (step: number) => {
     const at = rows.findIndex((job) => job.id === current()?.id);

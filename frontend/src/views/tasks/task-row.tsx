@@ -49,7 +49,7 @@ export function TaskRow({ task, stats }: { task: Task; stats: Stats | undefined 
         {figure(
           "Failed",
           hour
-            ? `${formatCount(hour.failed)}${ended ? ` · ${percent(hour.failed / ended)}` : ""}`
+            ? `${formatCount(hour.failed)}${hour.failed ? ` · ${percent(hour.failed / ended)}` : ""}`
             : formatCount(counts?.failed ?? 0),
           { state: ["failed"], ...(hour && { created_after: "1h" }) },
           hour !== undefined && hour.failed * 10 >= ended && hour.failed > 0,
@@ -75,14 +75,15 @@ export function TaskRow({ task, stats }: { task: Task; stats: Stats | undefined 
         <p className="task-pause">
           <Icon name="pause" />
           <span>
-            {task.pause?.by === "brake" ? "Paused itself: its attempts all failed alike" : "Paused"}
+            {task.pause?.by === "brake" ? "Paused itself" : "Paused"}
             {task.pause && (
               <>
                 {" "}
                 <Age at={task.pause.at} suffix=" ago" />
               </>
             )}
-            . Its jobs wait and lose nothing.{task.pause?.reason && <span className="muted"> {task.pause.reason}</span>}
+            {task.pause?.by === "brake" && ", because its attempts all failed alike"}. Its jobs wait and lose nothing.
+            {task.pause?.reason && <span className="muted"> {task.pause.reason}</span>}
           </span>
         </p>
       )}

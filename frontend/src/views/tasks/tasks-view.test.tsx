@@ -1,0 +1,45 @@
+// @vitest-environment jsdom
+import { fireEvent, screen, waitFor } from "@testing-library/react";
+import { afterEach, expect, test } from "vitest";
+import { renderPage } from "../../testing/render-page";
+import { someStats } from "../../testing/stats";
+
+let page: Awaited<ReturnType<typeof renderPage>>;
+afterEach(() => page.leave());
+
+test("a task shows its figures, is paused with a reason, and says why until it is resumed", async () => {
+  let pause: unknown = null;
+  const task = () => ({
+    name: "noop",
+    description: "Does nothing.",
+    payload_schema: {},
+    result_schema: null,
+    options: {},
+    paused: pause !== null,
+    pause,
+  });
+  const minute = `${new Date().toISOString().slice(0, 16)}:00Z`;
+  const spans = { p50: 0.5, p95: 2 };
+  page = await renderPage("/ui/tasks", {
+    "GET /tasks": () => ({ body: { tasks: [task()], next_cursor: null } }),
+    "GET /stats": {
+      body: someStats({ minutes: [{ minute, task: "noop", finished: 6, failed: 4, wait: spans, run: spans }] }),
+    },
+    "POST /tasks/noop/pause": ({ body }) => {
+      pause = { at: new Date().toISOString(), by: "person", ...(body as object) };
+      return { body: task() };
+    },
+    "POST /tasks/noop/resume": () => {
+      pause = null;
+      return { body: task() };
+    },
+  });
+  await waitFor(() => expect(screen.getByTestId("task").textContent).toContain("4 · 40 %"));
+  expect(screen.getByTestId("task").textContent).toContain("2.0 s");
+  fireEvent.click(screen.getByText("Pause"));
+  fireEvent.change(screen.getByLabelText(/Reason/), { target: { value: "the database moves" } });
+  fireEvent.click(screen.getByText("Pause the task"));
+  expect(await screen.findByText("the database moves")).toBeTruthy();
+  fireEvent.click(screen.getByText("Resume"));
+  await waitFor(() => expect(screen.queryByText("the database moves")).toBeNull());
+});
