@@ -1,11 +1,12 @@
 """The product from outside: a browser, the web server with the built page, and a proxy that can be cut between them."""
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from jobstream_local import page as built_page
 from tests.support.api import Api
@@ -26,7 +27,7 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def product(chromium: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     home = tmp_path_factory.mktemp("e2e")
     built_page.build(home / "page.log")
@@ -65,12 +66,12 @@ async def page(browser: Browser, proxy: Proxy) -> AsyncIterator[Page]:
     page.set_default_timeout(20_000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda said: (
-            complaints.append(said.text) if said.type == "error" and "ERR_" not in said.text else None
-        ),
-    )
+    page.on("console", lambda said: complaints.append(said.text) if _complains(said) else None)
     yield page
     await context.close()
     assert not complaints
+
+
+def _complains(said: ConsoleMessage) -> bool:
+    """Whether this is the page's fault; that a network or a server is away is the browser's own remark."""
+    return said.type == "error" and not re.search(r"ERR_|status of 50[23]", said.text)

@@ -7,38 +7,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.api import Api
+from tests.support.page import JOB_PAGE, SOON, see_connection, see_row, see_state, submit_search
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(150)
-
-JOB_PAGE = re.compile(r"/ui/jobs/([0-9a-f-]{36})$")
-SOON = 20_000
-
-
-async def submit_search(page: Page, words: str) -> str:
-    """Fill the form of the picture search, submit it, and return the id of the job whose page then opens."""
-    await page.goto("/ui/new?task=image.search")
-    await page.get_by_label("Query").fill(words)
-    await page.get_by_role("button", name="Submit job").click()
-    await page.wait_for_url(JOB_PAGE)
-    found = JOB_PAGE.search(page.url)
-    assert found
-    return found[1]
-
-
-async def see_state(page: Page, state: str) -> None:
-    await expect(page.get_by_test_id("job-state")).to_have_attribute("data-state", state, timeout=SOON)
-
-
-async def see_connection(page: Page, *states: str) -> None:
-    badge = page.get_by_test_id("connection")
-    await expect(badge).to_have_attribute("data-state", re.compile("|".join(states)), timeout=SOON)
-
-
-async def see_row(page: Page, job: str, state: str) -> None:
-    row = page.locator(f'[data-testid="job-row"][data-job-id="{job}"]')
-    await expect(row).to_have_attribute("data-state", state, timeout=SOON)
 
 
 async def test_a_person_submits_a_search_and_watches_it_to_its_pictures(page: Page) -> None:
@@ -89,41 +62,6 @@ async def test_what_a_task_tells_is_read_while_it_runs(page: Page, api: Api) -> 
     assert (await api.view(job))["state"] == "running"
 
 
-async def test_a_lost_connection_is_found_again_and_the_exact_state_is_seen(
-    page: Page, api: Api, proxy: Proxy
-) -> None:
-    job = await api.submit("sleep", {"seconds": 4})
-    await page.goto(f"/ui/jobs/{job}")
-    await see_connection(page, "live")
-    await see_state(page, "running")
-    await proxy.refuse()
-    await see_connection(page, "reconnecting", "offline")
-    ended = await api.finish(job)
-    assert ended["state"] == "succeeded"
-    await see_state(page, "running")  # it cannot know, and does not pretend to
-    await proxy.heal()
-    await see_state(page, "succeeded")
-    await see_connection(page, "live")
-
-
-async def test_the_list_catches_up_with_what_happened_while_the_connection_was_lost(
-    page: Page, api: Api, proxy: Proxy
-) -> None:
-    before = await api.submit("sleep", {"seconds": 4})
-    await page.goto("/ui/jobs")
-    await see_connection(page, "live")
-    await see_row(page, before, "running")
-    await proxy.refuse()
-    await see_connection(page, "reconnecting", "offline")
-    meanwhile = await api.submit("noop")
-    await api.finish(before)
-    await api.finish(meanwhile)
-    await proxy.heal()
-    await see_connection(page, "live")
-    await see_row(page, before, "succeeded")
-    await see_row(page, meanwhile, "succeeded")
-
-
 async def test_a_running_job_is_cancelled_and_a_failed_one_redriven_by_its_button(
     page: Page, api: Api
 ) -> None:
@@ -170,7 +108,7 @@ async def test_everything_works_on_a_phone(browser: Browser, proxy: Proxy, api: 
     job = await submit_search(page, "a river")
     await see_state(page, "succeeded")
     await expect(page.get_by_test_id("picture").first).to_be_visible(timeout=SOON)
-    for path in ("/ui/jobs", f"/ui/jobs/{job}", "/ui/new", "/ui/dead-letters"):
+    for path in ("/ui", "/ui/jobs", f"/ui/jobs/{job}", "/ui/new", "/ui/dead-letters", "/ui/tasks"):
         await page.goto(path)
         await see_connection(page, "live")
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -197,9 +135,12 @@ async def test_nothing_serious_bars_anyone_from_any_view(
     page = await context.new_page()
     found = []
     views = [
+        "/ui",
         "/ui/jobs",
         "/ui/new",
         "/ui/dead-letters",
+        "/ui/dead-letters?all=1",
+        "/ui/tasks",
         *(f"/ui/jobs/{job}" for job in (pictures, failed, waiting)),
     ]
     for path in views:

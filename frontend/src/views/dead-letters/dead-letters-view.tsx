@@ -17,10 +17,11 @@ export function DeadLettersView() {
   const search = useSearch({ from: "/ui/dead-letters" });
   const navigate = useNavigate({ from: "/ui/dead-letters" });
   const setSearch = (next: LettersSearch) => void navigate({ search: next });
-  const groups = useQuery(letterGroupsQuery);
+  const chosen = Object.keys(search).length > 0;
+  const groups = useQuery({ ...letterGroupsQuery, enabled: !chosen });
   const [redriving, setRedriving] = useState<LettersSearch | null>(null);
   // An API that does not count groups answers null: its letters are listed one by one.
-  const listed = Object.keys(search).length > 0 || groups.data === null;
+  const listed = chosen || groups.data === null;
   return (
     <div className="letters">
       <div className="page-head">
