@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from playwright.async_api import Page, Request, Route
+from playwright.async_api import Page, Request, Route, expect
 
 from tests.support.api import Api
-from tests.support.page import see_connection, see_row, see_state
+from tests.support.page import SOON, see_connection, see_row, see_state
 from tests.support.product import Product
 from tests.support.proxy import Proxy
 from tests.support.waiting import until
@@ -53,10 +53,10 @@ async def test_a_connection_that_died_without_a_word_is_replaced_after_45_second
     page: Page, api: Api, proxy: Proxy
 ) -> None:
     await page.clock.install()
-    job = await api.submit("sleep", {"seconds": 3})
+    job = await api.submit("sleep", {"seconds": 4, "steps": 4})
     await page.goto(f"/ui/jobs/{job}")
+    await expect(page.locator(".events li").first).to_be_visible(timeout=SOON)  # its stream is open
     await see_connection(page, "live")
-    await see_state(page, "running")
     proxy.silence()
     await api.finish(job)
     await page.clock.fast_forward(30_000)
