@@ -15,7 +15,7 @@ export interface LiveSnapshot {
   deleted: ReadonlySet<string>;
 }
 
-const CAPACITY = 2_000;
+const CAPACITY = 6_000;
 /** A busy stream must not draw the page a hundred times a second. */
 const SETTLE = 100;
 

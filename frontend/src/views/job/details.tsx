@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { Job } from "../../api/types";
 import { isFinal } from "../../api/types";
-import { goesOnAt, waitingFor } from "../../jobs/facts";
+import { goesOnAt, shortId, waitingFor } from "../../jobs/facts";
 import { formatExact } from "../../time/format";
 import { Age, Countdown, Span } from "../../ui/times";
 
@@ -65,6 +65,16 @@ export function Details({ job }: { job: Job }) {
             <dt>Expires</dt>
             <dd title={formatExact(job.expire_by)}>
               <Countdown until={Date.parse(job.expire_by)} />, if nobody has started it
+            </dd>
+          </div>
+        )}
+        {job.batch !== null && (
+          <div>
+            <dt>Batch</dt>
+            <dd>
+              <Link to="/ui/jobs" search={{ batch: job.batch }} className="link mono" title={job.batch}>
+                {shortId(job.batch)}
+              </Link>
             </dd>
           </div>
         )}

@@ -22,9 +22,14 @@ export function Trouble({ job, error }: { job: Job; error: JobError }) {
           <li key={line}>{line}</li>
         ))}
       </ul>
-      <Link to="/ui/new" search={{ task: job.task, from: job.id }} className="link">
-        Edit the payload and submit again
-      </Link>
+      <p className="trouble-links">
+        <Link to="/ui/new" search={{ task: job.task, from: job.id }} className="link">
+          Edit the payload and submit again
+        </Link>
+        <Link to="/ui/jobs" search={{ task: job.task, state: ["failed"], error_type: error.type }} className="link">
+          See all that failed alike
+        </Link>
+      </p>
     </section>
   );
 }
