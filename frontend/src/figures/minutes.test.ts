@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { TaskMinute } from "../api/types";
-import { failingTasks, lastMinutes, lately } from "./minutes";
+import { failingTasks, lastMinutes, lately, spanOf } from "./minutes";
 
 const NOW = Date.parse("2026-11-24T10:10:30Z");
 const entry = (minute: string, task: string, finished: number, failed: number, p50 = 1): TaskMinute => ({
@@ -30,6 +30,13 @@ test("tasks of one minute are added, their percentiles weighted by their jobs", 
 test("one task is told apart from the others", () => {
   const minutes = [entry("09", "a", 3, 2), entry("10", "b", 7, 0), entry("01", "a", 50, 0)];
   expect(lately(minutes, NOW, 5, "a")).toMatchObject({ succeeded: 3, failed: 2 });
+});
+
+test("a young system is drawn over a quarter of an hour, an old one over a whole", () => {
+  expect(spanOf([], NOW)).toBe(15);
+  expect(spanOf([entry("01", "a", 1, 0)], NOW)).toBe(15);
+  expect(spanOf([{ ...entry("00", "a", 1, 0), minute: "2026-11-24T09:45:00Z" }], NOW)).toBe(30);
+  expect(spanOf([{ ...entry("00", "a", 1, 0), minute: "2026-11-24T09:12:00Z" }], NOW)).toBe(60);
 });
 
 test("a task is failing if a tenth of what it ended lately has failed", () => {

@@ -33,6 +33,12 @@ export function lastMinutes(minutes: readonly TaskMinute[], now: number, count =
   });
 }
 
+/** How many minutes are worth being drawn: an hour, or less for a system that began to work a moment ago. */
+export function spanOf(minutes: readonly TaskMinute[], now: number): number {
+  const oldest = Math.min(...minutes.map(({ minute }) => Date.parse(minute)), now);
+  return [15, 30].find((count) => now - oldest < count * MINUTE) ?? 60;
+}
+
 /** Several minutes or tasks as one. */
 export function together(parts: readonly Pick<TaskMinute, "finished" | "failed" | "wait" | "run">[]) {
   const sum = (name: "finished" | "failed") => parts.reduce((total, part) => total + part[name], 0);

@@ -32,7 +32,7 @@ export function Throughput({ minutes }: { minutes: Minutes }) {
         <Columns
           columns={columns}
           format={formatCount}
-          label={`Jobs per minute in the last hour: ${sum("succeeded")} succeeded, ${sum("failed")} failed`}
+          label={`Jobs per minute lately: ${sum("succeeded")} succeeded, ${sum("failed")} failed`}
         />
       )}
     </Panel>
@@ -72,7 +72,7 @@ export function Latency({ minutes }: { minutes: Minutes }) {
         lines={lines}
         times={minutes?.map(({ at }) => at) ?? []}
         format={seconds}
-        label={`Waits and runs of the last hour: wait p50 ${said("wait p50")}, run p50 ${said("run p50")}`}
+        label={`Waits and runs lately: wait p50 ${said("wait p50")}, run p50 ${said("run p50")}`}
       />
     </Panel>
   );

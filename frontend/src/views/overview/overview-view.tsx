@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { hourQuery } from "../../api/queries";
 import type { Stats } from "../../api/types";
-import { lastMinutes } from "../../figures/minutes";
+import { lastMinutes, spanOf } from "../../figures/minutes";
 import { useNow } from "../../time/clock";
 import { useTitle } from "../../title";
 import { LoadError, Skeleton } from "../../ui/feedback";
@@ -34,7 +34,7 @@ export function OverviewView() {
 
 function Loaded({ stats }: { stats: Stats }) {
   const now = useNow();
-  const minutes = stats.minutes && lastMinutes(stats.minutes, now);
+  const minutes = stats.minutes && lastMinutes(stats.minutes, now, spanOf(stats.minutes, now));
   return (
     <>
       <Truth stats={stats} />
