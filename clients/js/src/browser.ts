@@ -1,4 +1,4 @@
-import type { Surroundings } from "./connection.ts";
+import type { Surroundings } from "./contract.ts";
 import { overFetch } from "./stream.ts";
 
 /** The real world of a browser's tab, or of Node; `headers` go with every request (an API key, say). */

@@ -1,5 +1,5 @@
 /** For tests of what uses the library: a world whose clock the test turns and whose streams it opens, breaks and speaks through. */
-import type { Surroundings } from "./connection.ts";
+import type { Surroundings } from "./contract.ts";
 import type { StreamListener } from "./stream.ts";
 
 /** A stream on the test's side of the wire. */

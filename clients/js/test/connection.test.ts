@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { type ConnectionStatus, LiveConnection, type LiveJob, type LiveProgress } from "../src/connection.ts";
+import { LiveConnection } from "../src/connection.ts";
+import type { ConnectionStatus, LiveJob, LiveProgress } from "../src/contract.ts";
 import { FakeWorld } from "../src/testing.ts";
 
 let world: FakeWorld;

@@ -139,3 +139,14 @@ test("batch, error and time are filters of the API's, and dropped by a click", a
   fireEvent.click(screen.getByLabelText("Drop the filter batch b1"));
   await waitFor(() => expect(page.router.state.location.searchStr).toBe("?error_type=ConnectError&created_after=1h"));
 });
+
+test("an empty page of a rare filter that goes on is read on", async () => {
+  page = await renderPage("/ui/jobs?error_type=Rare", {
+    "GET /jobs": ({ url }) => {
+      const error = { kind: "exhausted" as const, type: "Rare", message: "" };
+      const more = url.searchParams.get("cursor") !== "more";
+      return { body: { jobs: more ? [] : [aJob(1, { state: "failed", error })], next_cursor: more ? "more" : null } };
+    },
+  });
+  expect(await screen.findAllByTestId("job-row")).toHaveLength(1);
+});

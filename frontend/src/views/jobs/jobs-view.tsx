@@ -25,8 +25,8 @@ export function JobsView() {
   const setSearch = (next: JobsSearch) => void navigate({ search: next, replace: true });
 
   useTitle("Jobs");
-  // A span before now begins when it is chosen, not anew with every look.
-  const filter = useMemo(() => filterOf(search, Date.now()), [search]);
+  // To the minute, so that what changes beside a span before now does not make it another list.
+  const filter = useMemo(() => filterOf(search, Math.floor(Date.now() / 60_000) * 60_000), [search]);
   const list = useInfiniteQuery(jobsQuery(filter));
   const live = useLiveJobs();
   const text = search.q ?? "";
@@ -57,7 +57,7 @@ export function JobsView() {
         <ListSkeleton />
       ) : jobs.length === 0 && !filtered ? (
         <EmptyJobs />
-      ) : jobs.length === 0 && !(text && older) ? (
+      ) : jobs.length === 0 && !older ? (
         <NothingFound text={text} onClear={() => setSearch({})} />
       ) : (
         <JobList
