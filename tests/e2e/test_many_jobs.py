@@ -28,19 +28,23 @@ SCROLL = """async ({ rows, step }) => {
   }
   list.scrollTop = list.scrollHeight / 2;
   await frame();
-  const gaps = [];
-  for (let last = performance.now(), turn = 0; turn < 90; turn += 1) {
-    list.scrollTop -= step;
-    await frame();
-    const now = performance.now();
-    gaps.push(now - last);
-    last = now;
+  const rounds = [];
+  for (let round = 0; round < 5; round += 1) {
+    const gaps = [];
+    for (let last = performance.now(), turn = 0; turn < 30; turn += 1) {
+      list.scrollTop -= step;
+      await frame();
+      const now = performance.now();
+      gaps.push(now - last);
+      last = now;
+    }
+    rounds.push(Math.round(gaps.sort((a, b) => a - b)[15]));
   }
-  gaps.sort((a, b) => a - b);
   const drawn = document.querySelectorAll("[data-testid=job-row]").length;
-  return { rows: Number(table.dataset.rows), drawn, median: gaps[45], p95: gaps[85] };
+  return { rows: Number(table.dataset.rows), drawn, rounds, frame: Math.min(...rounds) };
 }"""
-"""Scrolls until so many rows are read, then measures the frames of a scroll."""
+"""Scrolls until so many rows are read, then measures the median frame of a scroll in ms: five times, since on a busy
+machine the quietest round says most of the page."""
 
 
 async def copies(records: Records, job: str, tag: str) -> None:
@@ -72,7 +76,7 @@ async def test_ten_thousand_rows_scroll_as_smoothly_as_two_hundred_while_jobs_ar
     print(f"\nframes while scrolling: {few} and {many}")
     assert many["rows"] >= MANY
     assert many["drawn"] < 120
-    assert many["median"] < 3 * max(few["median"], 16.7)
+    assert many["frame"] < 3 * max(few["frame"], 17)
 
     arrived = await api.submit("noop", tags=["many"])
     pill = page.get_by_test_id("new-jobs")

@@ -33,11 +33,13 @@ export function JobList({ jobs, onTag, onNearEnd, matching, end }: JobListProps)
   const { rows, waiting } = useMemo(() => (held ? holdStill(jobs, held) : { rows: jobs, waiting: 0 }), [jobs, held]);
   const phone = useIsPhone();
   const height = phone ? CARD : ROW;
+  // With another function at each turn all places would be reckoned anew, of ten thousand rows at every step of a scroll.
+  const keyOf = useCallback((index: number) => rows[index]?.id ?? index, [rows]);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    getItemKey: keyOf,
     overscan: 12,
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: rows are measured anew when their height changes
