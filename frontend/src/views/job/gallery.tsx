@@ -66,15 +66,19 @@ interface FadeInProps {
   alt: string;
   large?: string;
   width?: number;
+  /** Asked for at once, as what fills the window is; else when it comes near the window. */
+  atOnce?: boolean;
 }
 
 /** A picture that appears when it is whole; if it never comes, its blur and its description stay. */
-export function FadeIn({ src, alt, large, width }: FadeInProps) {
+export function FadeIn({ src, alt, large, width, atOnce = false }: FadeInProps) {
   const [state, setState] = useState<"loading" | "here" | "missing">("loading");
   return state === "missing" ? (
     <span className="picture-missing">{alt}</span>
   ) : (
     <img
+      // Before its address: some browsers ask as soon as they know that.
+      loading={atOnce ? "eager" : "lazy"}
       src={src}
       // The widths that the task promises of its two sizes; a sharp screen takes the larger.
       {...(large && large !== src && { srcSet: `${src} 400w, ${large} 1080w`, sizes: `${Math.ceil(width ?? 0)}px` })}

@@ -56,7 +56,7 @@ export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
               }}
             >
               {picture.blurHash && <Blur hash={picture.blurHash} />}
-              <FadeIn src={picture.large} alt={picture.alt} />
+              <FadeIn src={picture.large} alt={picture.alt} atOnce />
             </div>
             <IconButton icon="right" label="Next picture" className="lightbox-step" onClick={() => go(1)} />
           </div>
