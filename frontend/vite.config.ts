@@ -22,5 +22,5 @@ export default defineConfig({
   preview: { port: 5173, strictPort: true, proxy },
   build: { target: "es2022", assetsInlineLimit: 0 },
   // A test that draws says so itself: starting a DOM takes longer than all the others together.
-  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
+  test: { environment: "node", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true, testTimeout: 30_000 },
 });

@@ -1,9 +1,12 @@
 import { createMemoryHistory } from "@tanstack/react-router";
-import { act, cleanup, render } from "@testing-library/react";
+import { act, cleanup, configure, render } from "@testing-library/react";
 import { FakeWorld } from "jobstream-events/testing";
 import { vi } from "vitest";
 import { createPage } from "../page";
 import { someStats } from "./stats";
+
+// A deadline, not a measure: on a busy machine a view may take its time.
+configure({ asyncUtilTimeout: 10_000 });
 
 type Answer = { status?: number; body: unknown } | "unreachable";
 
