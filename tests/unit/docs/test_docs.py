@@ -50,7 +50,12 @@ def test_every_relative_link_leads_somewhere() -> None:
 
 def test_every_problem_of_the_code_has_its_entry() -> None:
     web = (_ROOT / "deploy/local/src/jobstream_local/web.py").read_text()
-    slugs = set(KINDS) | set(re.findall(r"_problem\(\s*\d+,\s*\"([a-z-]+)\"", web))
+    gateway = (_ROOT / "deploy/gateway/nginx.conf.template").read_text()
+    slugs = {
+        *KINDS,
+        *re.findall(r"_problem\(\s*\d+,\s*\"([a-z-]+)\"", web),
+        *re.findall(r'"/problems/([a-z-]+)"', gateway),
+    }
     documented = re.findall(r"^### ([a-z-]+)$", (_ROOT / "docs/http-api.md").read_text(), flags=re.MULTILINE)
     assert sorted(documented) == sorted(slugs)
 

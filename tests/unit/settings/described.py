@@ -17,8 +17,8 @@ from api.settings import Settings as ApiSettings
 from dlq_worker.settings import Settings as DlqWorkerSettings
 from job_worker.settings import Settings as JobWorkerSettings
 from job_worker.tasks.image_search.settings import ImageSearchSettings
+from jobstream_setup.settings import Settings as SetupSettings
 from result_worker.settings import Settings as ResultWorkerSettings
-from service_chassis.settings import ServiceSettings
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 ENV_EXAMPLE: Final = ROOT / ".env.example"
@@ -31,7 +31,7 @@ MODELS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "job-worker": (JobWorkerSettings, ImageSearchSettings),
     "result-worker": (ResultWorkerSettings,),
     "dlq-worker": (DlqWorkerSettings,),
-    "setup": (ServiceSettings,),
+    "setup": (SetupSettings,),
 }
 
 OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name"}

@@ -2,30 +2,19 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from job_contracts.topics import TopicSpec
-from service_chassis.backoff import Backoff
+from jobstream_setup.admin import PATIENCE, SetUpError, with_admin
 from service_chassis.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-
-PATIENCE: Final = timedelta(minutes=2)
-"""How long Kafka may take to appear: a whole cluster starts together with this step."""
-
-_BACKOFF: Final = Backoff(first=timedelta(milliseconds=100), cap=timedelta(seconds=3))
-
-
-class SetUpError(Exception):
-    """The topics are not as declared; the message says why."""
 
 
 async def ensure(
@@ -38,38 +27,14 @@ async def ensure(
     SetUpError
         Kafka did not appear within `patience`, or refused.
     """
-    deadline = time.monotonic() + patience.total_seconds()
-    failures = 0
-    while True:
-        try:
-            async with _admin(settings) as admin:
-                await _create(admin, specs, replication=settings.replication)
-                await _widen(admin, specs)
-                await _led(admin, specs)
-                await _compare(admin, specs)
-            return
-        except (KafkaError, OSError, TimeoutError) as error:
-            failures += 1
-            reason = f"{type(error).__name__} {error}".strip()
-            if time.monotonic() > deadline:
-                msg = f"gave up on Kafka at {settings.bootstrap_servers} after {patience}: {reason}"
-                raise SetUpError(msg) from error
-            log.info("setup.waiting", extra={"kafka": settings.bootstrap_servers, "reason": reason})
-            await asyncio.sleep(_BACKOFF.wait(failures).total_seconds())
 
+    async def topics(admin: AIOKafkaAdminClient) -> None:
+        await _create(admin, specs, replication=settings.replication)
+        await _widen(admin, specs)
+        await _led(admin, specs)
+        await _compare(admin, specs)
 
-@asynccontextmanager
-async def _admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers,
-        client_id="setup",
-        request_timeout_ms=round(settings.request_timeout.total_seconds() * 1000),
-    )
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
+    await with_admin(settings, topics, patience=patience)
 
 
 _THREE: Final = 3

@@ -166,7 +166,13 @@ def create_app(settings: Settings) -> Service:
         required={"mongo": mongo.check}, optional={"kafka": publisher.check, "job-events": events.check}
     )
     ops = ops_server(settings.ops, health=health, metrics=metrics)
-    server = HttpServer(app, host=settings.http.host, port=settings.http.port, name="http")
+    server = HttpServer(
+        app,
+        host=settings.http.host,
+        port=settings.http.port,
+        name="http",
+        trusted_proxies=settings.http.trusted_proxies,
+    )
     log.warning(
         "api.open",
         extra={"why": "no API keys: whoever reaches the port may do everything", "host": settings.http.host},

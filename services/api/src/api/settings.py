@@ -1,9 +1,10 @@
 """What an operator may change about the api."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from service_chassis.settings import Section, ServiceSettings, SharedSection
 
@@ -40,12 +41,26 @@ class HttpSettings(Section):
             description="Requests that wait for a job at a time (`Prefer: wait`); the next are answered at once",
         ),
     ] = 1_000
+    trusted_proxies: Annotated[
+        str,
+        Field(
+            description="Addresses or networks, by commas, whose `X-Forwarded-For` is believed: the gateway's"
+        ),
+    ] = "127.0.0.1"
     linger: Annotated[
         timedelta,
         Field(
             description="On SIGTERM it goes on for so long: gateways see `/readyz` fail, and are not refused yet"
         ),
     ] = timedelta(seconds=1)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _not_everybody(cls, hops: str) -> str:
+        for hop in filter(None, hops.replace(" ", "").split(",")):
+            if hop == "*" or ip_network(hop).prefixlen == 0:
+                raise ValueError("to believe everybody lets a client call itself what it likes")
+        return hops.replace(" ", "")
 
 
 class StreamSettings(Section):

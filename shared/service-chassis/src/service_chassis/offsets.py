@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from service_chassis.kafka import access
 from service_chassis.settings import KafkaSettings
 
 Offsets = Mapping[TopicPartition, int]
@@ -24,7 +25,7 @@ class KafkaOffsets:
     """A reader of offsets that connects when first asked and again after a failure."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str) -> None:
-        self._options = {"bootstrap_servers": settings.bootstrap_servers, "client_id": client_id}
+        self._options = {**access(settings), "client_id": client_id}
         self._admin: AIOKafkaAdminClient | None = None
         self._consumer: AIOKafkaConsumer | None = None
         self._lock = asyncio.Lock()

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from service_chassis.backoff import Backoff
 from service_chassis.health import Status
+from service_chassis.kafka import access
 from service_chassis.metadata import pace_metadata
 from service_chassis.metrics import Metrics
 from service_chassis.settings import KafkaSettings
@@ -139,7 +140,7 @@ class Publisher:
 
     async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **access(self._settings),
             client_id=self._client_id,
             acks="all",
             max_batch_size=MAX_REQUEST_BYTES,

@@ -52,6 +52,8 @@ class HttpServer:
     ----------
     spared
         File descriptors it leaves to others: a connection that would take one of the last is closed.
+    trusted_proxies
+        Addresses or networks, by commas, that may say by `X-Forwarded-For` who the client is.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class HttpServer:
         name: str,
         drain: timedelta = timedelta(seconds=2),
         spared: int = _SPARED,
+        trusted_proxies: str = "",
     ) -> None:
         self._host, self._port, self._name, self._drain = host, port, name, drain
         self._leaving = asyncio.Event()
@@ -73,6 +76,8 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=trusted_proxies,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
             backlog=2048,

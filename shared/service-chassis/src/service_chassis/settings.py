@@ -2,9 +2,18 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service_chassis import failpoints
@@ -49,12 +58,57 @@ class SharedSection(Section):
     model_config = ConfigDict(extra="ignore")
 
 
+class SecurityProtocol(StrEnum):
+    """How a connection to Kafka is protected, in Kafka's own words."""
+
+    PLAINTEXT = "PLAINTEXT"
+    SSL = "SSL"
+    SASL_PLAINTEXT = "SASL_PLAINTEXT"
+    SASL_SSL = "SASL_SSL"
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it is TLS."""
+        return self.endswith("SSL")
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the client says who it is."""
+        return self.startswith("SASL")
+
+
+class SaslMechanism(StrEnum):
+    """How a client proves to Kafka who it is."""
+
+    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    SCRAM_SHA_256 = "SCRAM-SHA-256"
+    PLAIN = "PLAIN"
+
+
 class KafkaSettings(Section):
     """How to reach Kafka."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     bootstrap_servers: Annotated[
         str, Field(description="Brokers to start from; the compose file's name for one")
     ] = "localhost:9092"
+    security_protocol: Annotated[
+        SecurityProtocol,
+        Field(description="PLAINTEXT within one machine; SASL_SSL wherever others share the network"),
+    ] = SecurityProtocol.PLAINTEXT
+    sasl_mechanism: Annotated[
+        SaslMechanism,
+        Field(description="SCRAM never sends the password; some managed brokers know PLAIN alone, over TLS"),
+    ] = SaslMechanism.SCRAM_SHA_512
+    username: Annotated[str, Field(description="Each service has a user of its own, with its own rights")] = (
+        ""
+    )
+    password: Annotated[SecretStr, Field(description="That user's; never shown in logs")] = SecretStr("")
+    ca_file: Annotated[
+        Path | None,
+        Field(description="Whom to believe about brokers' certificates; by default the system's authorities"),
+    ] = None
     request_timeout: Annotated[
         timedelta,
         Field(description="Longest wait for an acknowledgement; after it the record brings the job back"),
@@ -73,6 +127,14 @@ class KafkaSettings(Section):
     replication: Annotated[
         int, Field(ge=1, description="Copies of each partition; 1 suits one broker, production wants 3")
     ] = 1
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.security_protocol.has_credentials and not (self.username and self.password):
+            raise ValueError(f"{self.security_protocol} needs KAFKA__USERNAME and KAFKA__PASSWORD")
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise ValueError("KAFKA__CA_FILE names no file")
+        return self
 
 
 class MongoSettings(Section):

@@ -19,6 +19,7 @@ from faststream.kafka import KafkaBroker
 from service_chassis.backoff import Backoff
 from service_chassis.consumers import Demand, PatientConsumer
 from service_chassis.health import Status
+from service_chassis.kafka import access
 from service_chassis.metrics import Metrics
 from service_chassis.positions import Positions
 from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
@@ -69,6 +70,7 @@ class Subscription:
         self._max_records = max_records
         self._slots = asyncio.Semaphore(depth)
         self._depth = depth
+        self._access = access(settings)
         self._broker = KafkaBroker(
             settings.bootstrap_servers.split(","),  # FastStream takes a string for one address
             client_id=client_id,
@@ -206,9 +208,8 @@ class Subscription:
     def _use_patient_consumer(self) -> None:
         config = self._broker.config.broker_config
         build: Any = config.builder
-        config.builder = partial(
-            PatientConsumer, **build.keywords, ask=self._wanted, positions=self._positions
-        )
+        options = {**build.keywords, **self._access}
+        config.builder = partial(PatientConsumer, **options, ask=self._wanted, positions=self._positions)
 
     async def _wanted(self) -> int:
         if self._positions and self._positions.caught_up and not self._assigned.is_set():
