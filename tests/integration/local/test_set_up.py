@@ -12,7 +12,8 @@ from job_contracts.topics import TOPICS
 from jobstream_local.part import NotReadyError
 from jobstream_local.ports import free_port
 from jobstream_local.stack import Ports, Replicas, Stack
-from jobstream_setup.topics import SetUpError, ensure
+from jobstream_setup.admin import SetUpError
+from jobstream_setup.topics import ensure
 from service_chassis.settings import KafkaSettings
 
 
