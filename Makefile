@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets
+.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -36,6 +36,9 @@ reset: local ## end everything and drop the data
 test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k cancel')
 	$(RUN)python -m pytest $(TESTS) $(ARGS)
 	$(if $(wildcard package.json),$(if $(TESTS),,$(RUN)python -m jobstream_local npm run test))
+
+test-compose: dev ## build the images and test the product in containers; needs Docker with compose
+	$(RUN)python -m pytest $(or $(TESTS),tests/compose) $(ARGS)
 
 FORM ?= faults
 SEED ?= 1
