@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose
+.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -39,6 +39,9 @@ test: dev ## all tests, on real Kafka and MongoDB (TESTS=tests/unit, ARGS='-k ca
 
 test-compose: dev ## build the images and test the product in containers; needs Docker with compose
 	$(RUN)python -m pytest $(or $(TESTS),tests/compose) $(ARGS)
+
+test-kubernetes: dev ## render deploy/k8s and hold it against the schemas; needs Go, or kustomize on PATH
+	$(RUN)python -m pytest tests/kubernetes $(ARGS)
 
 FORM ?= faults
 SEED ?= 1

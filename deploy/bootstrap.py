@@ -174,9 +174,9 @@ def lock(*options: str) -> None:
         name: [folder / "pyproject.toml"] for name, folder in packages.items() if "shared" not in folder.parts
     }
     everything = [p for paths in projects.values() for p in paths]
-    tools = {name: [LOCKS / f"{name}.in"] for name in ("bootstrap", "node")}
+    tools = {name: [LOCKS / f"{name}.in"] for name in ("bootstrap", "kubernetes", "node")}
     parts: dict[str, list[Path | str]] = {
-        "all": [*everything, *tools["bootstrap"], *tools["node"], "--group", "dev"],
+        "all": [*everything, *(file for files in tools.values() for file in files), "--group", "dev"],
         "dev": [*everything, "--group", "dev"],
         "local": [*everything],
         **{name: list(paths) for name, paths in {**projects, **tools}.items() if name != "jobstream-local"},

@@ -50,6 +50,6 @@ USER 10001:10001
 WORKDIR /tmp
 EXPOSE 9090
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=1m --retries=5 \
     CMD ["python", "-m", "service_chassis.probe"]
 CMD ["service"]

@@ -47,17 +47,26 @@ def docker() -> None:
         subprocess.run([str(copy / "up")], check=True)
 
 
+def _is_there(image: str) -> bool:
+    return (
+        subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
 @pytest.fixture(scope="session")
 def built(docker: None) -> None:
-    """All images of this very source."""
-    containers = Containers("jobstream-test", subnet="172.30.74.0/24")
+    """All images of this very source. A Prometheus that is there under its common name need not be fetched."""
+    if _is_there("prom/prometheus:latest"):
+        os.environ.setdefault("PROMETHEUS_IMAGE", "prom/prometheus:latest")
+    containers = Containers("jobstream-test", subnet="10.213.74.0/24")
     asyncio.run(containers.compose("build", within=1200))
 
 
 @pytest.fixture(scope="session")
 def stack(built: None) -> Iterator[Containers]:
     """The product as `docker compose up` starts it."""
-    containers = Containers("jobstream-test", subnet="172.30.74.0/24")
+    containers = Containers("jobstream-test", subnet="10.213.74.0/24")
     try:
         asyncio.run(containers.up())
         yield containers

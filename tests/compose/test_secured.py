@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compose.containers import ROOT, Containers
+from tests.support.waiting import until
 
 _ADDRESSES = "from service_chassis.settings import ServiceSettings; s = ServiceSettings()\n"
 
@@ -83,7 +84,7 @@ def secured(built: None) -> Iterator[Containers]:
     """A stack of its own, with users and TLS."""
     subprocess.run([sys.executable, "deploy/make_secrets.py"], cwd=ROOT, check=True)
     containers = Containers(
-        "jobstream-secured", subnet="172.30.75.0/24", overlays=["deploy/compose/secured.yml"]
+        "jobstream-secured", subnet="10.213.75.0/24", overlays=["deploy/compose/secured.yml"]
     )
     try:
         asyncio.run(containers.up())
@@ -109,8 +110,12 @@ async def test_jobs_succeed_fail_and_are_started_anew_with_rights_as_narrow_as_t
         await api.pause("noop")
         await api.resume("noop")
         assert (await api.call("DELETE", f"/jobs/{good}")).status_code == 204
-        stats = (await api.get("/stats")).json()
-        assert stats["lag"] is not None, "the api may see how far the groups are"
+
+        async def look() -> bool:
+            assert (await api.get("/stats")).json()["lag"] is not None
+            return True
+
+        await until(look, within=20, what="the api to see how far the groups are", every=1)
     told = await secured.logs("api", "job-worker", "result-worker", "dlq-worker")
     assert "not authorized" not in told
     assert "AuthorizationFailed" not in told

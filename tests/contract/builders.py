@@ -34,6 +34,8 @@ def job_record(state: JobState | str = JobState.RUNNING, version: int = 2, **fie
     }
     if state in LIVE:
         record["wake_at"] = now + timedelta(hours=1)
+    else:
+        record["finished_at"] = now
     if state == JobState.RUNNING:
         record |= {"worker": "worker-1", "claim": "token-1", "started_at": now, "waited": 40}
     return record | fields

@@ -15,6 +15,7 @@ from api.following import Following
 from api.handlers import register_handlers
 from api.http import http_app
 from api.moving import Moving
+from api.observing import Observing
 from api.pausing import Pausing
 from api.publisher import KafkaAnnouncer
 from api.receiving import Heard, Receiving
@@ -190,6 +191,7 @@ def create_app(settings: Settings) -> Service:
         events,
         watchdog,
         reconciling,
+        Observing(figures=statistics, metrics=metrics),
         server,
         streams,
         waiting,

@@ -114,6 +114,7 @@ class Parking:
             "letters_parked_total", "Messages of `dead-letter` by what became of them", "outcome"
         )
         self._seconds = metrics.histogram("parking_seconds", "Time to park one batch")
+        self._lives = metrics.histogram("job_seconds", "From a job's acceptance to its end", "state")
 
     async def park(self, batch: Sequence[Received]) -> None:
         """Park a batch; whatever this raises, the same batch may be given again."""
@@ -150,6 +151,9 @@ class Parking:
         await asyncio.gather(
             self._publisher.changed(list(done.values())), self._store.count(additions(endings))
         )
+        for ending in endings:
+            lived = ending.record["finished_at"] - ending.record["created_at"]
+            self._lives.labels(str(JobState.FAILED)).observe(lived.total_seconds())
         # A job may be deleted between its move and the reading.
         self._parked.labels("repeated").inc(max(0, len(done) - moved))
         for reason, count in dropped.items():

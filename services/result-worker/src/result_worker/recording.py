@@ -77,6 +77,7 @@ class Recording:
             "results_recorded_total", "Messages of `results` by what became of them", "outcome"
         )
         self._seconds = metrics.histogram("recording_seconds", "Time to record one batch")
+        self._lives = metrics.histogram("job_seconds", "From a job's acceptance to its end", "state")
 
     async def record(self, batch: Sequence[Received]) -> None:
         """Record a batch; whatever this raises, the same batch may be given again."""
@@ -117,6 +118,9 @@ class Recording:
         await asyncio.gather(
             self._publisher.changed(list(done.values())), self._store.count(additions(endings.values()))
         )
+        for ending in endings.values():
+            lived = ending.record["finished_at"] - ending.record["created_at"]
+            self._lives.labels(str(JobState.SUCCEEDED)).observe(lived.total_seconds())
         # A job may be deleted between its move and the reading.
         self._recorded.labels("repeated").inc(max(0, len(done) - moved))
         for reason, count in dropped.items():
