@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes
+.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes bench-replicas
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -90,6 +90,9 @@ bench: dev ## jobs/s, CPU per job and latency of the running code, as in docs/pe
 
 screenshots: dev ## a picture of every view in .local/screenshots, and the README's in docs/images
 	$(RUN)python docs/screenshots.py
+
+bench-replicas: dev ## jobs/s against replicas in containers (ARGS=--write: into docs/operations.md); needs Docker
+	$(RUN)python -m tests.compose.throughput $(ARGS)
 
 secrets: ## passwords and certificates for the secured containers, in .secrets (ARGS=--renew: anew)
 	@$(PYTHON) deploy/make_secrets.py $(ARGS)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import hypothesis
@@ -60,22 +61,35 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """One Kafka, its topics in place, and one MongoDB for the whole run: from packages, or those that run already."""
-    external = asked_for() == "external"
-    addresses = ("KAFKA__BOOTSTRAP_SERVERS", "MONGO__URI")
-    if external and (missing := [name for name in addresses if not os.environ.get(name)]):
-        pytest.exit(f"TEST_SERVERS=external needs {' and '.join(missing)}", returncode=4)
-    kafka, mongo = (os.environ[name] if external else None for name in addresses)
-    stack = Stack(
-        tmp_path_factory.mktemp("servers"),
-        ports=Ports.free(),
-        replicas=Replicas.none(),
-        bootstrap_servers=kafka,
-        mongo_uri=mongo,
-    )
-    try:
-        asyncio.run(stack.up_servers())
-        asyncio.run(stack.set_up())
-        yield Servers(stack.bootstrap_servers, stack.mongo_uri)
-    finally:
-        asyncio.run(stack.down())
+    """One Kafka, its topics in place, and one MongoDB for the whole run."""
+    with ExitStack() as running:
+        kafka, mongo = _addresses(running)
+        stack = Stack(
+            tmp_path_factory.mktemp("servers"),
+            ports=Ports.free(),
+            replicas=Replicas.none(),
+            bootstrap_servers=kafka,
+            mongo_uri=mongo,
+        )
+        try:
+            asyncio.run(stack.up_servers())
+            asyncio.run(stack.set_up())
+            yield Servers(stack.bootstrap_servers, stack.mongo_uri)
+        finally:
+            asyncio.run(stack.down())
+
+
+def _addresses(running: ExitStack) -> tuple[str | None, str | None]:
+    """Where Kafka and MongoDB are; None for those that are to be started from packages."""
+    match asked_for():
+        case "containers":
+            from tests.support import containers
+
+            return running.enter_context(containers.kafka()), running.enter_context(containers.mongo())
+        case "external":
+            names = ("KAFKA__BOOTSTRAP_SERVERS", "MONGO__URI")
+            if missing := [name for name in names if not os.environ.get(name)]:
+                pytest.exit(f"TEST_SERVERS=external needs {' and '.join(missing)}", returncode=4)
+            return os.environ[names[0]], os.environ[names[1]]
+        case _:
+            return None, None
