@@ -23,7 +23,7 @@ def meanwhile(stack: Containers) -> Callable[[Fault], Awaitable[None]]:
             stack.api(timeout=20) as api,
             await stack.records() as records,
             stack.events("/events", again=True) as page,
-            Load(api, jobs=300, rate=30) as load,
+            Load(api, jobs=200, rate=20) as load,
         ):
             await load.reached(0.3)
             await fault()
