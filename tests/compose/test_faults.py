@@ -70,7 +70,7 @@ async def test_cutting_a_server_off_the_network_loses_nothing(
     await meanwhile(fault)
 
 
-async def test_making_every_service_anew_under_load_is_not_noticed(
+async def test_making_every_service_anew_under_load_loses_nothing(
     stack: Containers, meanwhile: Callable[[Fault], Awaitable[None]]
 ) -> None:
     async def fault() -> None:
