@@ -99,11 +99,17 @@ async def test_jobs_succeed_fail_and_are_started_anew_with_rights_as_narrow_as_t
     async with secured.api(timeout=20) as api:
         async with secured.events("/events") as events:
             good = await api.submit("image.search", {"query": "sea", "count": 1})
+            batch = await api.call(
+                "POST", "/jobs/batch", json={"jobs": [{"task": "noop", "payload": {}}] * 3}
+            )
+            assert batch.status_code == 202, batch.text
             bad = await api.submit("sleep", {"seconds": 0.05, "fail": "reject"})
             later = await api.submit(delay=600)
             assert (await api.finish(good, within=40))["state"] == "succeeded"
             assert (await api.finish(bad))["state"] == "failed"
             await events.seen(bad, "failed")
+        for job in batch.json()["jobs"]:
+            await api.finish(job["id"])
         assert (await api.cancel(later)).status_code == 200
         assert (await api.redrive(bad)).status_code == 202
         await api.finish(bad)

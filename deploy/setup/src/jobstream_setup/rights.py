@@ -50,6 +50,8 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
             Collection.DEAD_LETTERS: ("find", "update"),
             Collection.WORKERS: ("find",),
             Collection.TASKS: ("find", "insert", "update"),
+            Collection.BATCHES: ("find", "insert", "update"),
+            Collection.MINUTES: ("find",),
             Collection.IMAGES: ("find",),
         },
     ),
@@ -73,6 +75,7 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
         collections={
             Collection.JOBS: ("find", "update"),
             Collection.RESULTS: ("find", "insert"),
+            Collection.MINUTES: ("find", "insert", "update"),
         },
     ),
     Service.DLQ_WORKER: Rights(
@@ -82,6 +85,7 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
         collections={
             Collection.JOBS: ("find", "update"),
             Collection.DEAD_LETTERS: ("find", "insert"),
+            Collection.MINUTES: ("find", "insert", "update"),
         },
     ),
 }
