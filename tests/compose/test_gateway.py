@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import subprocess
-from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -131,18 +130,23 @@ async def test_replicas_are_found_while_they_come_and_passed_over_when_they_go(s
             return True
 
         await until(spread, within=20, what="three replicas to be asked")
-        statuses: Counter[int] = Counter()
+        asked, refused = 0, list[str]()
 
         async def ask_on() -> None:
+            nonlocal asked
             while True:
-                statuses[(await api.get("/jobs?limit=1")).status_code] += 1
+                answer = await api.get("/jobs?limit=1")
+                asked += 1
+                if answer.status_code != 200:
+                    refused.append(answer.text)
                 await asyncio.sleep(0.02)
 
         asking = asyncio.create_task(ask_on())
         await stack.scale(api=1)
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
-    assert set(statuses) == {200}, f"a replica that ended was noticed by clients: {statuses}"
+    assert asked > 20
+    assert refused == [], "a replica that ended was noticed by clients"
 
 
 async def test_a_flood_is_refused_whatever_it_claims_to_be(stack: Containers) -> None:
