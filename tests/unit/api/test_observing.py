@@ -23,7 +23,7 @@ class _Figures:
             finished_last_minute=0,
             lag=self.lag,
             workers=[],
-            paused=[],
+            pauses={},
             streams=0,
         )
 
