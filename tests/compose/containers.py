@@ -64,7 +64,7 @@ class Containers:
 
     async def down(self) -> None:
         """End it and drop its data."""
-        await self.compose("down", "-v", "-t", "5", "--remove-orphans")
+        await self.compose("--profile", "observability", "down", "-v", "-t", "5", "--remove-orphans")
 
     async def scale(self, **replicas: int) -> None:
         """Have so many replicas, such as `scale(job_worker=4)`; nothing that runs is touched otherwise."""
