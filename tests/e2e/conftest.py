@@ -27,7 +27,9 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # not longer: its workers are members of groups that the next product shall have alone
 def product(chromium: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     home = tmp_path_factory.mktemp("e2e")
     built_page.build(home / "page.log")
