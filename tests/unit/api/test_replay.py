@@ -84,6 +84,11 @@ def test_repairs_are_kept_as_long_as_a_ring_would_and_too_many_are_no_past_at_al
     assert repairs.all() is None
 
 
+def test_who_missed_more_than_a_mailbox_holds_gets_none_of_it() -> None:
+    box = _back(Hub(), *(change(number, 1) for number in range(1, 15)))
+    assert (box.take_missed(), box.take()) == ("too slow", [])
+
+
 def test_a_reset_reaches_readers_of_many_and_takes_away_what_waits() -> None:
     hub = Hub()
     box = _back(hub, change(1, 1))

@@ -188,6 +188,8 @@ class Hub:
             self._note(event, routing)
             if filters.match(event.state, routing):
                 mailbox.put(event)
+            if mailbox.missed:
+                return  # More than it holds: the rest would be a part of what was missed.
 
     def reset(self, why: str) -> None:
         """Have all readers of many read anew."""
