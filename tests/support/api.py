@@ -37,7 +37,9 @@ class Api:
     def __init__(self, *urls: str, timeout: float = 10) -> None:
         self._urls = urls
         self._turn = 0
-        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False)
+        # As many connections as there are calls: a call that waits for another's is no slow api.
+        many = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=many, trust_env=False)
         self.history: list[Post] = []
 
     async def __aenter__(self) -> Self:
