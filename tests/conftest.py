@@ -13,6 +13,7 @@ from jobstream_local.stack import Ports, Replicas, Stack
 from tests.support import figures as _figures
 from tests.support import rows as _rows
 from tests.support.figures import figures  # noqa: F401  a fixture
+from tests.support.person import person  # noqa: F401  a fixture
 from tests.support.product import Servers, asked_for
 
 _TESTS = Path(__file__).parent

@@ -1,6 +1,7 @@
 """What a person sees while the page's connection is lost, silent, refused or reset, and after."""
 
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 from playwright.async_api import Page, Request, Route, expect
@@ -98,7 +99,7 @@ async def test_a_page_left_open_over_the_servers_absence_shows_the_truth_within_
     assert seconds < 20  # ten, on a machine that does nothing else
 
 
-def api_is_back(api: Api):  # type: ignore[no-untyped-def]
+def api_is_back(api: Api) -> Callable[[], Awaitable[bool]]:
     async def answers() -> bool:
         assert (await api.get("/jobs?limit=1")).status_code == 200
         return True

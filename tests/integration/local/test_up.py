@@ -1,67 +1,19 @@
 """`make up` and its companions as a person uses them, on ports and in a folder of their own."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
-from jobstream_local.ports import free_port
+from tests.support.person import Person
 
 _ONLY_SERVERS = {"API_REPLICAS": "0", "JOB_WORKERS": "0", "RESULT_WORKERS": "0", "DLQ_WORKERS": "0"}
 
 pytestmark = pytest.mark.timeout(180)
-
-
-class Person:
-    """Somebody at a terminal."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        ports = {f"{name}_PORT": str(free_port()) for name in ("API", "WEB", "KAFKA", "MONGO")}
-        own = ("KAFKA__", "MONGO__", "DETACH", "SERVICE")
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(own)}
-        self.env = {**inherited, **ports, "JOBSTREAM_HOME": str(home)}
-
-    def start(self, verb: str, **settings: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "jobstream_local", verb],
-            env={**self.env, **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, verb: str, **settings: str) -> tuple[int, str]:
-        process = self.start(verb, **settings)
-        told, _ = process.communicate(timeout=150)
-        return process.returncode, told
-
-    def processes(self) -> list[psutil.Process]:
-        """Every process that has to do with this home."""
-        return [p for p in psutil.process_iter() if p.pid != os.getpid() and self._belongs(p)]
-
-    def _belongs(self, process: psutil.Process) -> bool:
-        try:
-            return process.cwd().startswith(str(self.home)) or process.environ().get("JOBSTREAM_HOME") == str(
-                self.home
-            )
-        except psutil.Error:
-            return False
-
-
-@pytest.fixture
-def person(tmp_path: Path) -> Iterator[Person]:
-    person = Person(tmp_path / "home")
-    yield person
-    person.run("down")
 
 
 def until(condition: Callable[[], bool], within: float = 20) -> None:
