@@ -1,7 +1,9 @@
 """The app: which path leads where."""
 
+import asyncio
 import re
-from typing import Final
+from collections.abc import MutableMapping
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from api import __doc__ as summary
 from api.answers import answer_errors_as_problems, send_problem
 from api.manual import manual_page, manual_style
 from api.openapi import describe
+from api.problems import unavailable
 from service_chassis.server import AsgiApp, Receive, Scope, Send
 
 _JOB_EVENTS: Final = re.compile(r"/jobs/([^/]+)/events")
@@ -28,6 +31,24 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with a problem if need be."""
+        begun = False
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, noted)
+        except asyncio.CancelledError:
+            # The server goes and has waited for this call as long as it may: 503 is true, and tells what to do.
+            if begun:
+                raise
+            await send_problem(
+                scope, send, unavailable("this replica goes, and the call took too long for it")
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoint(scope)
         if endpoint is None:
             await self._app(scope, receive, send)

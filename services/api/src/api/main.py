@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import timedelta
 
 from api.backlog import Backlog
 from api.batch_drafting import BatchDrafting
@@ -172,6 +173,7 @@ def create_app(settings: Settings) -> Service:
         host=settings.http.host,
         port=settings.http.port,
         name="http",
+        drain=settings.http.patience + timedelta(seconds=1),
         trusted_proxies=settings.http.trusted_proxies,
     )
     log.warning(
