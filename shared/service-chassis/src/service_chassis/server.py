@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import logging
 import os
 import signal
@@ -291,6 +292,7 @@ class Service:
             for part in self._parts:
                 await stack.enter_async_context(part)
             self._health.starting = False
+            _collect_seldom()
             log.info("service.started", extra={"pid": os.getpid()})
             await self._stop.wait()
             log.info("service.stopping")
@@ -301,3 +303,18 @@ class Service:
     def _overdue(self) -> None:
         log.error("service.overdue")
         os._exit(1)
+
+
+_COLLECT_AFTER: Final = 20_000, 20, 50
+"""Net allocations before the youngest are collected, and how often that is before the older ones are."""
+
+
+def _collect_seldom() -> None:
+    """Leave what a service is made of out of garbage collection, and let the rest seldom be gone through.
+
+    Nearly all that a service drops is freed by its count at once. A collection of all stops the loop for as
+    long as there are objects: a tenth of a second with two thousand streams, and so often that POSTs felt it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
