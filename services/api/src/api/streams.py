@@ -17,12 +17,10 @@ from typing import Any, Final
 from api import sse
 from api.fanout import Mailbox
 from api.settings import StreamSettings
-from service_chassis.descriptors import is_among_the_last
+from service_chassis.descriptors import holds_one_of_the_last
 from service_chassis.server import Scope, Send
 
 _SEND_BUFFER: Final = 64 * 1024
-_SPARED: Final = 128
-"""File descriptors that streams leave to POST, health checks, MongoDB and Kafka."""
 
 
 @dataclass(eq=False, slots=True)
@@ -118,7 +116,7 @@ class Streams:
                 del self._addresses[address]
 
     def _is_full(self, address: str, transport: Any) -> bool:
-        if len(self._open) >= self._settings.most or _takes_the_last_descriptors(transport):
+        if len(self._open) >= self._settings.most or holds_one_of_the_last(transport):
             return True
         return not _is_loopback(address) and self._addresses[address] >= self._settings.most_per_address
 
@@ -158,11 +156,6 @@ def _bound_buffers(transport: Any) -> None:
     # The kernel would take megabytes for a reader that stands still.
     if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-
-
-def _takes_the_last_descriptors(transport: Any) -> bool:
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    return sock is not None and is_among_the_last(_SPARED, sock.fileno())
 
 
 def _address_of(scope: Scope) -> str:

@@ -14,16 +14,13 @@ from typing import Any, Final, Protocol
 from api.fanout import Hub, Mailbox
 from api.live_event import LiveEvent, Moment
 from job_contracts.record import INLINE_LIMIT
-from service_chassis.descriptors import is_among_the_last
+from service_chassis.descriptors import holds_one_of_the_last
 from service_chassis.server import Receive, Scope
 
 log = logging.getLogger(__name__)
 
 LONGEST: Final = 30
 """Seconds: gateways and clients give up on a silent request soon after."""
-
-_SPARED: Final = 128
-"""File descriptors that those who wait leave to others, as streams do."""
 
 _ROOM: Final = 10
 """A mailbox of one job holds its newest state and progress."""
@@ -112,9 +109,7 @@ class Waiting:
     def _has_room_for(self, scope: Scope) -> bool:
         if self._closing or len(self._open) >= self._most:
             return False
-        transport = scope.get("extensions", {}).get("transport")
-        sock = transport.get_extra_info("socket") if transport is not None else None
-        return sock is None or not is_among_the_last(_SPARED, sock.fileno())
+        return not holds_one_of_the_last(scope.get("extensions", {}).get("transport"))
 
 
 async def _until(enough: Callable[[LiveEvent], bool], mailbox: Mailbox, seconds: int) -> bool:

@@ -1,6 +1,10 @@
 """File descriptors: as many as the system lets us have, and the last of them kept for what matters most."""
 
 import resource
+from typing import Any, Final
+
+SPARED: Final = 128
+"""Descriptors that a connection which is held for long leaves to POSTs, health checks, MongoDB and Kafka."""
 
 
 def allow_all() -> None:
@@ -17,3 +21,9 @@ def is_among_the_last(count: int, descriptor: int) -> bool:
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return soft != resource.RLIM_INFINITY and descriptor >= soft - count
+
+
+def holds_one_of_the_last(transport: Any) -> bool:
+    """Whether a connection, known by its transport, has one of the descriptors that are spared."""
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    return sock is not None and is_among_the_last(SPARED, sock.fileno())
