@@ -12,6 +12,7 @@ import pytest
 from jobstream_local.stack import Ports, Replicas, Stack
 from tests.support import figures as _figures
 from tests.support import rows as _rows
+from tests.support.browser import chromium  # noqa: F401  a fixture
 from tests.support.figures import figures  # noqa: F401  a fixture
 from tests.support.person import person  # noqa: F401  a fixture
 from tests.support.product import Servers, asked_for

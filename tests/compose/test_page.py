@@ -1,23 +1,10 @@
 """The page in a real browser, through the gateway and under its content policy."""
 
 import re
-import shutil
 
-import pytest
 from playwright.async_api import async_playwright, expect
 
 from tests.compose.containers import Containers
-from tests.e2e.conftest import BROWSERS
-
-
-@pytest.fixture
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(
-            f"no browser: none of {', '.join(BROWSERS)} is on PATH (Debian: apt-get install chromium)"
-        )
-    return found
 
 
 async def test_a_job_is_watched_to_its_pictures_and_the_browser_complains_of_nothing(

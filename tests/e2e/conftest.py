@@ -1,7 +1,6 @@
 """The product from outside: a browser, the web server with the built page, and a proxy that can be cut between them."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
@@ -12,19 +11,6 @@ from jobstream_local import page as built_page
 from tests.support.api import Api
 from tests.support.product import Product, Servers
 from tests.support.proxy import Proxy
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Where the browser is."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(
-            f"no browser: none of {', '.join(BROWSERS)} is on PATH (Debian: apt-get install chromium)"
-        )
-    return found
 
 
 @pytest.fixture(
