@@ -112,8 +112,9 @@ async def test_old_events_that_come_again_in_any_order_take_nobody_back(
 async def test_when_job_events_grows_every_stream_is_told_to_read_anew(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    # A reset may take away what waits for a reader: those of the crowd read the list then, as every client must.
+    # A reset may take away what waits for a reader: all of them read the list then, as every client must.
     async with (
+        product.events("/events", again=True) as page,
         Crowd(product.stack.api_urls, count=20) as crowd,
         Load(api, jobs=form.jobs, rate=form.of(10, 20), seed=form.seed) as load,
     ):
@@ -125,13 +126,16 @@ async def test_when_job_events_grows_every_stream_is_told_to_read_anew(
         told = time.monotonic() - began
         await load.done()
         after = await converge(crowd, records, load.jobs)
+        await load.seen_by(page)
         old = product.resuming("/events")
         old.last_id = places.pop().decode()
         async with old:
             await until_true(lambda: any(f.event == "reset" for f in old.frames), within=10, what="a reset")
     used = {message.partition for message in await topics.dump(Topic.JOB_EVENTS)}
     await at_rest(records, topics)
-    counted = await check(product, api.history, records=records, topics=topics, must_fail=load.doomed)
+    counted = await check(
+        product, api.history, records=records, topics=topics, events=page, must_fail=load.doomed
+    )
     figures(told_after_s=told, lists_read=crowd.lists, converged_after_s=after, **counted)
     assert max(used) == partitions - 1, "the new partition was used"
     assert {reader.heard["reset"] for reader in crowd.readers} == {1}

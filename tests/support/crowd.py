@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.support.events import Moment
+from tests.support.lists import listed
 from tests.support.waiting import until_true
 
 _JOB: Final = re.compile(
@@ -238,21 +239,8 @@ class Crowd:
         self._spawn(self._read_list(reader))
 
     async def _read_list(self, reader: Reader) -> None:
-        query = {"limit": "200"}
-        for turn in range(100):
-            url = self._urls[turn % len(self._urls)]
-            try:
-                async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
-                    while query:
-                        answer = (await client.get("/jobs", params=query)).raise_for_status().json()
-                        for view in answer["jobs"]:
-                            reader.learn(view["id"], (view["version"], view["revision"]), view["state"])
-                        more = answer["next_cursor"]
-                        query = {"limit": "200", "cursor": more} if more else {}
-            except httpx.HTTPError:
-                await asyncio.sleep(0.3)
-                continue
-            return
+        async for view in listed([str(url) for url in self._urls]):
+            reader.learn(view["id"], (view["version"], view["revision"]), view["state"])
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

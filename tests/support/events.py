@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support.lists import listed
 from tests.support.waiting import until
 
 Moment = tuple[int, int]
@@ -70,6 +71,7 @@ class Events:
         self.content_type = ""
         self._task: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._lists: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow(), name=f"events {self._path}")
@@ -77,6 +79,9 @@ class Events:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for task in self._lists:
+            task.cancel()
+        await asyncio.gather(*self._lists, return_exceptions=True)
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, httpx.HTTPError):
@@ -174,33 +179,30 @@ class Events:
             self.content_type = response.headers["content-type"]
             self.opened.set()
             if self._again and not self._resume and self.connections > 1:
-                await self._read_list(client)
+                self._read_list()
             async for event, event_id, text in _parsed(response.aiter_lines()):
                 if text:
-                    await self._take(client, event, event_id, json.loads(text))
+                    self._take(event, event_id, json.loads(text))
                 if event_id is not None:
                     self.last_id = event_id
 
-    async def _take(self, client: httpx.AsyncClient, event: str, event_id: str | None, data: Any) -> None:
+    def _take(self, event: str, event_id: str | None, data: Any) -> None:
         self.frames.append(Frame(event, event_id, data, time.monotonic(), self.connections))
         if event == "job":
             self._learn(data)
         elif event == "reset" and self._again:
-            await self._read_list(client)
+            self._read_list()
 
-    async def _read_list(self, client: httpx.AsyncClient) -> None:
-        _, _, query = self._path.partition("?")
-        cursor: dict[str, str] = {}
-        while True:
-            params = httpx.QueryParams(query).merge({"limit": "200", **cursor})
-            answer = await client.get("/jobs", params=params)
-            answer.raise_for_status()
-            page = answer.json()
-            for view in page["jobs"]:
+    def _read_list(self) -> None:
+        """Read the list beside the stream: the server gives up a reader who lets events wait meanwhile."""
+
+        async def read() -> None:
+            async for view in listed(self._urls, self._path.partition("?")[2]):
                 self._learn(view)
-            if page["next_cursor"] is None:
-                return
-            cursor = {"cursor": page["next_cursor"]}
+
+        task = asyncio.create_task(read(), name=f"list {self._path}")
+        self._lists.add(task)
+        task.add_done_callback(self._lists.discard)
 
     def _learn(self, view: dict[str, Any]) -> None:
         known = self.newest.get(view["id"])
