@@ -21,6 +21,8 @@ from service_chassis.descriptors import holds_one_of_the_last
 from service_chassis.server import Scope, Send
 
 _SEND_BUFFER: Final = 64 * 1024
+_TURNS: Final = 20
+"""Parts of the streams that are looked after one after the other in a second: all at once would hold up POSTs."""
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +55,7 @@ class Streams:
     def __init__(self, *, settings: StreamSettings) -> None:
         self._settings = settings
         self._open: set[Stream] = set()
+        self._turns: tuple[set[Stream], ...] = tuple(set() for _ in range(_TURNS))
         self._addresses: Counter[str] = Counter()
         self._closing = False
         self._beats = max(1, round(settings.heartbeat.total_seconds()))
@@ -100,6 +103,8 @@ class Streams:
         )
         _bound_buffers(transport)
         self._open.add(stream)
+        turn = min(self._turns, key=len)
+        turn.add(stream)
         self._addresses[address] += 1
         try:
             await stream.write(sse.retry())
@@ -111,6 +116,7 @@ class Streams:
                 raise
         finally:
             self._open.discard(stream)
+            turn.discard(stream)
             self._addresses[address] -= 1
             if not self._addresses[address]:
                 del self._addresses[address]
@@ -124,11 +130,12 @@ class Streams:
         """One look a second at every stream is cheaper than timers and a listener for each."""
         second = 0
         while True:
-            await asyncio.sleep(1)
             second += 1
-            now = time.monotonic()
-            for stream in list(self._open):
-                self._look_after(stream, now, beats=second % self._beats == stream.beat)
+            for turn in self._turns:
+                await asyncio.sleep(1 / _TURNS)
+                now = time.monotonic()
+                for stream in list(turn):
+                    self._look_after(stream, now, beats=second % self._beats == stream.beat)
 
     def _look_after(self, stream: Stream, now: float, *, beats: bool) -> None:
         if stream.transport is not None and stream.transport.is_closing():
