@@ -1,15 +1,18 @@
 """Reading and publishing batches on real Kafka: nothing is committed past what failed."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CommitFailedError, KafkaConnectionError
 
 from service_chassis.metrics import Metrics
 from service_chassis.offsets import KafkaOffsets
@@ -166,6 +169,71 @@ async def test_a_reader_that_hangs_in_its_library_is_made_anew_and_misses_nothin
         now += kafka.stuck_after.total_seconds() + 1
         await dog.look()
     assert len(set(reader.seen)) == 22
+
+
+async def test_a_commit_that_failed_is_made_again_though_no_message_follows(
+    kafka: KafkaSettings, topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("uncommitted")
+    consumer = reader.subscription.consumer
+    assert consumer is not None
+    commit, failures = consumer.commit, [KafkaConnectionError("cut"), CommitFailedError("moved")]
+
+    async def fail_first(offsets: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await commit(offsets)
+
+    consumer.commit = fail_first
+    await publisher.publish(topic, messages(b"the last one"))
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+
+        async def committed() -> bool:
+            return sum((await offsets.committed("uncommitted")).values()) == 1
+
+        await until(committed, within=10, what="the commit")
+    assert not failures
+
+
+async def test_a_reader_that_neither_reads_nor_ends_ends_the_process(
+    kafka: KafkaSettings, topic: str, publisher: Publisher, start: Start
+) -> None:
+    reader = await start("undying")
+    consumer = reader.subscription.consumer
+    assert consumer is not None
+    dies = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    async def refuse_to_end() -> None:
+        while not dies.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await dies.wait()
+
+    consumer._fetcher.fetched_records, stop = hang, consumer.stop
+    consumer.stop = refuse_to_end
+    ended, now = list[str](), 0.0
+    try:
+        async with KafkaOffsets(kafka, client_id="test") as offsets:
+            dog = Watchdog(
+                reader.subscription,
+                offsets=offsets,
+                patience=kafka.stuck_after,
+                clock=lambda: now,
+                metrics=Metrics(),
+                end=lambda: ended.append("ended"),
+            )
+            await asyncio.sleep(1.5)  # longer than the poll that was under way
+            await publisher.publish(topic, messages(b"waits"))
+            await dog.look()
+            now += kafka.stuck_after.total_seconds() + 1
+            async with asyncio.timeout(10):
+                await dog.look()
+    finally:
+        dies.set()
+    await stop()
+    assert ended, "its heart goes on beating: only the end of the process gives its partitions to another"
 
 
 async def test_bytes_of_any_kind_arrive_as_they_were_sent(

@@ -17,7 +17,7 @@ class Reader:
     def __init__(self) -> None:
         self.activity, self.waits_on_purpose, self.mine = 0, False, [0]
         self.reasons: list[str] = []
-        self.restarts = 0
+        self.restarts, self.dies = 0, True
 
     def partitions(self) -> list[int]:
         return self.mine
@@ -25,8 +25,9 @@ class Reader:
     def say_stuck(self, reason: str) -> None:
         self.reasons.append(reason)
 
-    async def restart(self) -> None:
+    async def restart(self) -> bool:
         self.restarts += 1
+        return self.dies
 
 
 class Rig:
@@ -70,6 +71,13 @@ async def test_a_reader_without_progress_is_made_anew_and_then_the_process_ends(
     await rig.pass_time(1.2)
     assert rig.reader.restarts == 1
     assert rig.ended, "whoever looks after the process starts it again"
+
+
+async def test_the_process_ends_with_a_reader_that_does_not() -> None:
+    rig = Rig()
+    rig.reader.dies = False
+    await rig.pass_time(1.3)
+    assert (rig.reader.restarts, rig.ended) == (1, 1), "its partitions must be given to somebody else"
 
 
 async def test_progress_after_the_restart_is_forgiveness() -> None:

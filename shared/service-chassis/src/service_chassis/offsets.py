@@ -9,12 +9,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from service_chassis.ending import end_within
 from service_chassis.kafka import access
 from service_chassis.settings import KafkaSettings
 
 Offsets = Mapping[TopicPartition, int]
 
 _PATIENCE: Final = timedelta(seconds=5)
+_TO_END: Final = timedelta(seconds=2)
 
 
 class OffsetsError(Exception):
@@ -97,9 +99,6 @@ class KafkaOffsets:
     async def _drop(self) -> None:
         admin, self._admin = self._admin, None
         consumer, self._consumer = self._consumer, None
+        # It was broken before, that is why it is dropped; the next one must not wait for it.
         closing = [client() for client in (admin and admin.close, consumer and consumer.stop) if client]
-        try:
-            async with asyncio.timeout(2):
-                await asyncio.gather(*closing)
-        except (KafkaError, OSError, TimeoutError):
-            return  # It was broken before; that is why it is dropped.
+        await asyncio.gather(*(end_within(client, _TO_END, what="reader of offsets") for client in closing))

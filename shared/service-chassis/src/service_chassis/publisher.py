@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from service_chassis.backoff import Backoff
+from service_chassis.ending import end_within
 from service_chassis.health import Status
 from service_chassis.kafka import access
 from service_chassis.metadata import pace_metadata
@@ -24,6 +25,7 @@ MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
 _BATCH_BYTES: Final = 512 * 1024
 _PER_PARTITION: Final = 16
 _PING: Final = timedelta(seconds=3)
+_TO_END: Final = timedelta(seconds=3)
 
 
 class PublishError(Exception):
@@ -179,9 +181,5 @@ def _by_size(messages: Sequence[Outgoing]) -> list[list[Outgoing]]:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    # stop() waits for a flush, which never ends while the broker is away.
-    try:
-        async with asyncio.timeout(3):
-            await producer.stop()
-    except (KafkaError, TimeoutError) as error:
-        log.warning("kafka.producer_not_flushed", extra={"reason": f"{type(error).__name__}: {error}"})
+    # It waits for a flush, which never ends while the broker is away.
+    await end_within(producer.stop(), _TO_END, what="producer")

@@ -18,6 +18,7 @@ from faststream.kafka import KafkaBroker
 
 from service_chassis.backoff import Backoff
 from service_chassis.consumers import Demand, PatientConsumer
+from service_chassis.ending import end_within
 from service_chassis.health import Status
 from service_chassis.kafka import access
 from service_chassis.metrics import Metrics
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _POLL_MS: Final = 1_000
 _REVOKE_PATIENCE: Final = timedelta(seconds=2)
+_TO_LEAVE: Final = timedelta(seconds=3)
+_COMMIT_AGAIN: Final = timedelta(milliseconds=500)
 
 
 class Subscription:
@@ -98,7 +101,7 @@ class Subscription:
             listener=_Rebalance(self) if group else None,
         )
         self._closing = False
-        self._connected = self._asking = False
+        self._asking = False
         self._assigned = asyncio.Event()
         self._reason = "not connected yet"
         self._offsets: dict[TopicPartition, int] = {}
@@ -131,34 +134,35 @@ class Subscription:
             task.cancel()
         await self._leave(commit=self._to_commit.is_set())
 
-    async def _leave(self, *, commit: bool = False) -> None:
-        # Both would wait for a dead broker.
-        try:
-            async with asyncio.timeout(3):
-                if commit:
-                    await self._commit()
-                await self._broker.stop()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("kafka.consumer_not_stopped", extra={"reason": f"{type(error).__name__}: {error}"})
+    async def _leave(self, *, commit: bool = False) -> bool:
+        async def end() -> None:
+            if commit:
+                await self._commit()
+            await self._broker.stop()
 
-    async def restart(self) -> None:
-        """Leave the group and join it anew: what was not committed is read again."""
+        return await end_within(end(), _TO_LEAVE, what=f"reader of {self.topic}")
+
+    async def restart(self) -> bool:
+        """Leave the group and join it anew: what was not committed is read again.
+
+        False if the old reader did not end: it may go on holding its partitions.
+        """
         for task in self._tasks:
             task.cancel()
-        self._connected = False
         self._assigned.clear()
         self._offsets.clear()
         self._to_commit.clear()
         self._last = None
         if self._positions:
             self._positions.release()
-        await self._leave()
+        has_left = await self._leave()
         self._begin()
+        return has_left
 
     @property
     def waits_on_purpose(self) -> bool:
-        """Whether it takes nothing because nothing is wanted, a batch is under way, or it is not connected yet."""
-        return self._asking or bool(self._under_way) or self._closing or not self._connected
+        """Whether it takes nothing because nothing is wanted, or a batch is under way."""
+        return self._asking or bool(self._under_way) or self._closing
 
     def say_stuck(self, reason: str) -> None:
         """Let readiness say why it does not work."""
@@ -196,13 +200,12 @@ class Subscription:
                     self._use_patient_consumer()
                     await self._broker.start()
                 log.info("kafka.subscribed", extra={"topic": self.topic, "group": self.group or None})
-                self._connected = True
                 return
             except (KafkaError, OSError, TimeoutError) as error:
                 failures += 1
                 self._reason = f"{type(error).__name__}: {error}"
                 log.warning("kafka.not_subscribed", extra={"topic": self.topic, "reason": self._reason})
-                await self._broker.stop()
+                await self._leave()
                 await asyncio.sleep(Backoff(cap=timedelta(seconds=5)).wait(failures).total_seconds())
 
     def _use_patient_consumer(self) -> None:
@@ -215,11 +218,12 @@ class Subscription:
         if self._positions and self._positions.caught_up and not self._assigned.is_set():
             self.assigned(len(self.partitions()))
         self._asking = True
-        if self._closing:
-            await asyncio.Event().wait()
-        wanted = await self._demand() if self._demand else self._max_records
-        self._asking = False
-        return wanted
+        try:
+            if self._closing:
+                await asyncio.Event().wait()
+            return await self._demand() if self._demand else self._max_records
+        finally:
+            self._asking = False
 
     async def _take(self, handler: Handler, records: Records) -> None:
         self.activity += 1
@@ -271,13 +275,15 @@ class Subscription:
     async def _commit_loop(self) -> None:
         while True:
             await self._to_commit.wait()
-            await self._commit()
+            if not await self._commit():
+                await asyncio.sleep(_COMMIT_AGAIN.total_seconds())
 
-    async def _commit(self) -> None:
+    async def _commit(self) -> bool:
+        """Commit what is done and ours; false if it must be tried again."""
         self._to_commit.clear()
         consumer = self._subscriber.consumer
         if consumer is None:
-            return
+            return True
         ours = consumer.assignment()
         offsets = {tp: offset for tp, offset in self._offsets.items() if tp in ours}
         self._offsets.clear()
@@ -285,11 +291,15 @@ class Subscription:
             if offsets:
                 await consumer.commit(offsets)
         except (KafkaError, IllegalStateError) as error:
-            # The next owner reads these again, and their versions match nothing.
             log.info(
                 "kafka.commit_failed",
                 extra={"topic": self.topic, "reason": f"{type(error).__name__}: {error}"},
             )
+            # Should no message follow, nothing else would say how far the group has come, which others wait for.
+            self._offsets = offsets | self._offsets
+            self._to_commit.set()
+            return False
+        return True
 
     def assigned(self, count: int) -> None:
         """The group has given us this many partitions."""
@@ -302,6 +312,9 @@ class Subscription:
             await asyncio.wait(self._under_way, timeout=_REVOKE_PATIENCE.total_seconds())
         if self._to_commit.is_set():
             await self._commit()
+        # What could not be committed is read again by the next owner, and its versions match nothing.
+        self._offsets.clear()
+        self._to_commit.clear()
 
 
 class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -40,7 +40,7 @@ class Watched(Protocol):
 
     @property
     def waits_on_purpose(self) -> bool:
-        """Whether it takes nothing because nothing is wanted, a batch is under way, or it is not connected yet."""
+        """Whether it takes nothing because nothing is wanted, or a batch is under way."""
 
     def partitions(self) -> list[int]:
         """Which partitions are its own."""
@@ -48,8 +48,8 @@ class Watched(Protocol):
     def say_stuck(self, reason: str) -> None:
         """Let readiness say why it does not work."""
 
-    async def restart(self) -> None:
-        """Leave the group and join it anew."""
+    async def restart(self) -> bool:
+        """Leave the group and join it anew; false if the old reader may still be in it."""
 
 
 class LagReader(Protocol):
@@ -73,7 +73,8 @@ class Watchdog:
     Parameters
     ----------
     patience
-        No progress with messages waiting for so long: the reader is made anew; for as long again: `end`.
+        No progress with messages waiting for so long: the reader is made anew; for as long again, or
+        should the old one not end: `end`.
     end
         By default the process ends; None: the reader is made anew again, as suits a service that does more than read.
     clock
@@ -131,7 +132,11 @@ class Watchdog:
         log.error("subscription.stuck", extra=told)
         self._restarts.labels(self._reader.topic).inc()
         self._restarted = True
-        await self._reader.restart()
+        if not await self._reader.restart() and self._end is not None:
+            # With its heart still beating it keeps its partitions, and nobody reads them.
+            log.critical("subscription.wedged", extra={**told, "reason": "the old reader does not end"})
+            self._end()
+            return
         self._seen, self._since = (self._reader.activity, committed), self._clock()
 
     async def _lag(self) -> tuple[int, Offsets]:
