@@ -35,6 +35,8 @@ class Fault:
 
     name: str
     victim: str
+    depth: int
+    """What others stand on is deeper, and mended first: who starts again needs it."""
     broken: Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -42,16 +44,18 @@ def catalogue(stack: Stack, *, kafka: Hop, mongo: Hop) -> list[Fault]:
     """What may happen to a product behind proxies."""
     faults = []
     for name in stack.parts:
+        depth = 1 if name.startswith(("kafka", "mongod")) else 0
         faults += [
-            Fault(f"kill {name}", name, partial(_killed, stack, name)),
-            Fault(f"freeze {name}", name, partial(_frozen, stack, name)),
-            Fault(f"stop {name}", name, partial(_stopped, stack, name)),
+            Fault(f"kill {name}", name, depth, partial(_killed, stack, name)),
+            Fault(f"freeze {name}", name, depth, partial(_frozen, stack, name)),
+            Fault(f"stop {name}", name, depth, partial(_stopped, stack, name)),
         ]
     for hop_name, hop in (("kafka", kafka), ("mongo", mongo)):
         faults += [
             Fault(
                 f"{verb} the link to {hop_name}",
                 f"{hop_name} link",
+                2,
                 partial(_spoilt, hop, tell),
             )
             for verb, tell in _LINK.items()
@@ -122,13 +126,17 @@ class Mischief:
             began = time.monotonic()
             if began >= until:
                 return
-            async with contextlib.AsyncExitStack() as broken:
-                for fault in faults:
-                    self.played[fault.name] += 1
-                    await broken.enter_async_context(fault.broken())
-                await asyncio.sleep(min(lasts, until - began))
+            await self.play(faults, min(lasts, until - began))
             if not faults:
                 self.quiet += time.monotonic() - began
+
+    async def play(self, faults: Sequence[Fault], lasts: float) -> None:
+        """Have these broken for so many seconds."""
+        async with contextlib.AsyncExitStack() as broken:
+            for fault in sorted(faults, key=lambda fault: fault.depth):
+                self.played[fault.name] += 1
+                await broken.enter_async_context(fault.broken())
+            await asyncio.sleep(lasts)
 
     def plan(self) -> Iterator[tuple[list[Fault], float]]:
         """What is broken next, and for how long; nothing, now and then. It has no end."""

@@ -23,7 +23,7 @@ async def broken(victim: str) -> AsyncIterator[None]:
 
 def faults() -> list[Fault]:
     names = [(how, victim) for victim in ("api-1", "kafka", "mongod") for how in ("kill", "freeze")]
-    return [Fault(f"{how} {victim}", victim, partial(broken, victim)) for how, victim in names]
+    return [Fault(f"{how} {victim}", victim, 0, partial(broken, victim)) for how, victim in names]
 
 
 def plan(seed: int) -> list[tuple[list[str], float]]:
@@ -54,3 +54,17 @@ async def test_nothing_is_broken_any_more_when_its_time_is_up() -> None:
     await mischief.go_on(seconds=0.2)
     assert not +open_now
     assert mischief.played or mischief.quiet
+
+
+async def test_what_others_stand_on_is_mended_first() -> None:
+    ended = list[str]()
+
+    @asynccontextmanager
+    async def noting(name: str) -> AsyncIterator[None]:
+        yield
+        ended.append(name)
+
+    depths = {"mongo link": 2, "job-worker-1": 0, "mongod": 1}
+    some = [Fault(name, name, depth, partial(noting, name)) for name, depth in depths.items()]
+    await Mischief(some, random.Random(6)).play(some, 0)
+    assert ended == ["mongo link", "mongod", "job-worker-1"]
