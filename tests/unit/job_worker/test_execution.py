@@ -14,7 +14,7 @@ from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import JobFailed, JobSucceeded
 from job_worker.execution import Execution
 from job_worker.slots import Slots
-from job_worker.tasks import RateLimited, Reject, Retry, Task, TaskContext, task
+from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry, Task, TaskContext, task
 from service_chassis.server import Grace
 from tests.unit.job_worker.fakes import JOB, FakeBrake, FakeMoving, FakeOutcomes, requested
 
@@ -121,6 +121,38 @@ async def test_a_rate_limit_on_the_last_attempt_still_burns_nothing() -> None:
     rig = Rig(task("it")(limited))
     await rig.run(attempt=3)
     assert "failures" not in rig.moving.made[0][2][0].update[0]["$set"]
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (Reject("no"), ["Reject"]),
+        (Retry("later"), ["Retry"]),
+        (RateLimited("full", until=timedelta(seconds=30)), []),
+        (JobsOwnFault("not you"), []),
+        (JobsOwnTrouble("not there"), []),
+    ],
+)
+async def test_the_brake_is_not_told_of_what_concerns_one_job_alone(
+    error: Exception, counted: list[str]
+) -> None:
+    async def fails(payload: Empty, context: TaskContext) -> Any:
+        raise error
+
+    rig = Rig(task("it")(fails))
+    await rig.run()
+    assert rig.brake.ends == counted
+
+
+async def test_a_task_may_know_its_limit_and_the_trace_it_belongs_to() -> None:
+    async def tells(payload: Empty, context: TaskContext) -> Any:
+        return [context.timeout, context.traceparent]
+
+    rig = Rig(task("it")(tells))
+    await rig.run(timeout=2.5, traceparent="00-1-2-01")
+    (outcome,) = rig.outcomes.published
+    assert isinstance(outcome, JobSucceeded)
+    assert bytes(outcome.result) == b'[2.5,"00-1-2-01"]'
 
 
 async def test_an_attempt_that_outlives_its_timeout_is_ended() -> None:

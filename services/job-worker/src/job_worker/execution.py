@@ -20,7 +20,7 @@ from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
 from job_worker.slots import Slots
-from job_worker.tasks import JobsOwnFault, Task, TaskContext
+from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, Task, TaskContext
 from job_worker.tasks.errors import TaskError
 from service_chassis import failpoints
 from service_chassis.server import Grace
@@ -129,6 +129,8 @@ class Execution:
             job_id=request.job_id,
             attempt=request.attempt,
             resource=self._resources.get(request.task),
+            timeout=request.timeout,
+            traceparent=request.traceparent,
             now=self._now,
         )
         job = Running(request, request.version + 1, worker, context, self._clock())
@@ -243,7 +245,7 @@ class Execution:
             max_attempts=request.max_attempts,
             timed_out=isinstance(end, AttemptTimedOut),
         )
-        if not isinstance(verdict, Postpone) and not isinstance(end, JobsOwnFault):
+        if not isinstance(verdict, Postpone) and not isinstance(end, JobsOwnFault | JobsOwnTrouble):
             if self._brake.holds(request.task, verdict.error.type) and not request.probe:
                 # The task is paused for this very error: the job waits like the others and loses nothing.
                 verdict = Postpone(wait=_HELD)

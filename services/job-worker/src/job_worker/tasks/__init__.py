@@ -2,10 +2,11 @@
 
 from job_worker.tasks.context import TaskContext, TaskEnvironment
 from job_worker.tasks.definition import Task, task
-from job_worker.tasks.errors import JobsOwnFault, RateLimited, Reject, Retry, TaskError
+from job_worker.tasks.errors import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry, TaskError
 
 __all__ = [
     "JobsOwnFault",
+    "JobsOwnTrouble",
     "RateLimited",
     "Reject",
     "Retry",

@@ -47,11 +47,17 @@ class TaskContext:
         The time that stands before each line of the log.
     resource
         What the task's `resources` opened when the worker started; None without.
+    timeout
+        Seconds from its start after which the attempt is cancelled; None if nobody set a limit.
+    traceparent
+        W3C trace context of the request that made the job, as it came: a text to be checked.
     """
 
     job_id: str
     attempt: int
     resource: Any = None
+    timeout: float | None = None
+    traceparent: str | None = None
     cancelled: bool = False
     """True once a person asked for a cancel or the worker stops: a thread should look at it and end."""
     now: Callable[[], datetime] = _now

@@ -4,6 +4,7 @@
   x Reject        the answer is no: the job fails now
     x JobsOwnFault  because of this job alone: it says nothing about the task
   x Retry         may pass: wait, then try again
+    x JobsOwnTrouble  because of whom this job calls: it says nothing about the task
   x RateLimited   nobody's fault: wait that long, burn no attempt
 
 Anything else is a bug in the task: treated as Retry, logged with its traceback.
@@ -30,6 +31,10 @@ class Retry(TaskError):  # noqa: N818  it reads as the instruction it is
     def __init__(self, message: str, *, after: timedelta | None = None) -> None:
         super().__init__(message)
         self.after = after
+
+
+class JobsOwnTrouble(Retry):
+    """Another attempt may work, and what went wrong concerns this job; the poison brake does not count it."""
 
 
 class RateLimited(TaskError):  # noqa: N818  it reads as the instruction it is
