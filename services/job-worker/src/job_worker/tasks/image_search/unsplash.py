@@ -9,10 +9,10 @@ from typing import Final, Literal
 import httpx
 from pydantic import SecretStr, ValidationError
 
+from job_worker.outbound import ACCEPT_ENCODING, UnreadableAnswerError, read_bounded, retry_after
 from job_worker.tasks.errors import JobsOwnFault, RateLimited, Reject, Retry
 from job_worker.tasks.image_search.answers import pictures
-from job_worker.tasks.image_search.bounded import ACCEPT_ENCODING, UnreadableAnswerError, read_bounded
-from job_worker.tasks.image_search.patience import retry_after, until_next_hour
+from job_worker.tasks.image_search.patience import until_next_hour
 from job_worker.tasks.image_search.pictures import Picture, SearchPayload
 from job_worker.tasks.image_search.settings import UnsplashSettings, is_loopback
 

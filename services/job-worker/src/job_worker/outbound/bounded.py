@@ -15,6 +15,10 @@ class UnreadableAnswerError(Exception):
     """The answer is too large, cut short or packed in an unknown way."""
 
 
+class TooManyBytesError(UnreadableAnswerError):
+    """The answer is too large; another one would be as well."""
+
+
 async def read_bounded(response: httpx.Response, limit: int) -> bytes:
     """Return the body of a streamed answer, at most `limit` bytes of it.
 
@@ -23,21 +27,27 @@ async def read_bounded(response: httpx.Response, limit: int) -> bytes:
 
     Raises
     ------
+    TooManyBytesError
+        The body is larger.
     UnreadableAnswerError
-        The body is larger, ends early, or is packed with anything but gzip.
+        It ends early, or is packed with anything but gzip.
     """
     encoding = response.headers.get("content-encoding", "identity").lower()
     if encoding not in {"gzip", "identity"}:
         raise UnreadableAnswerError("it is packed in a way that was not asked for")
     unpack = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
-    body = bytearray()
+    body, is_empty = bytearray(), True
     async for chunk in response.aiter_raw():
+        if unpack and unpack.eof:
+            # The decompressor would keep, without a limit, whatever follows its end.
+            break
         try:
             body += unpack.decompress(chunk, limit + 1 - len(body)) if unpack else chunk
         except zlib.error:
             raise UnreadableAnswerError("its compression is broken") from None
         if len(body) > limit:
-            raise UnreadableAnswerError(f"it has more than {limit} bytes")
-    if unpack and not unpack.eof:
+            raise TooManyBytesError(f"it has more than {limit} bytes")
+        is_empty = False
+    if unpack and not unpack.eof and not is_empty:
         raise UnreadableAnswerError("it ends early")
     return bytes(body)
