@@ -8,14 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefinedType
 
 from api.settings import Settings as ApiSettings
 from dlq_worker.settings import Settings as DlqWorkerSettings
 from job_worker.settings import Settings as JobWorkerSettings
+from job_worker.tasks.http_request.settings import HttpRequestSettings
 from job_worker.tasks.image_search.settings import ImageSearchSettings
 from jobstream_setup.settings import Settings as SetupSettings
 from result_worker.settings import Settings as ResultWorkerSettings
@@ -28,7 +30,7 @@ END: Final = "<!-- settings: end -->\n"
 
 MODELS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "api": (ApiSettings,),
-    "job-worker": (JobWorkerSettings, ImageSearchSettings),
+    "job-worker": (JobWorkerSettings, ImageSearchSettings, HttpRequestSettings),
     "result-worker": (ResultWorkerSettings,),
     "dlq-worker": (DlqWorkerSettings,),
     "setup": (SetupSettings,),
@@ -54,14 +56,23 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from settings_of(inner, f"{variable}__")
+        elif (named := _named(inner)) is not None:
+            yield from settings_of(named, f"{variable}__<NAME>__")
         else:
             yield Setting(variable, OF_THE_MACHINE.get(variable, _text(field)), field.description or "")
+
+
+def _named(annotation: Any) -> type[BaseModel] | None:
+    """Return the model of a section that an operator may have several of, each under a name."""
+    *_, inner = get_args(annotation) or (None,)
+    is_named = get_origin(annotation) is dict and isinstance(inner, type) and issubclass(inner, BaseModel)
+    return inner if is_named else None
 
 
 def _text(field: FieldInfo) -> str:
     default: Any = field.get_default(call_default_factory=True)
     match default:
-        case None:
+        case None | PydanticUndefinedType():
             return ""
         case SecretStr():
             return default.get_secret_value()
