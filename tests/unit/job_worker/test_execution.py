@@ -64,6 +64,17 @@ async def test_a_returned_value_is_published_as_the_result_of_the_running_versio
     assert rig.slots.busy == 0
 
 
+async def test_a_task_learns_whose_job_it_runs() -> None:
+    async def whose(payload: Empty, context: TaskContext) -> Any:
+        return context.owner
+
+    rig = Rig(task("it")(whose))
+    await rig.run(owner="somebody")
+    (outcome,) = rig.outcomes.published
+    assert isinstance(outcome, JobSucceeded)
+    assert bytes(outcome.result) == b'"somebody"'
+
+
 async def test_a_payload_the_task_does_not_take_is_rejected_and_names_the_field() -> None:
     rig = Rig(task("it")(_value))
     await rig.run(payload=Raw(b'{"colour": 1}'))

@@ -128,6 +128,7 @@ class Execution:
         context = TaskContext(
             job_id=request.job_id,
             attempt=request.attempt,
+            owner=request.owner,
             resource=self._resources.get(request.task),
             timeout=request.timeout,
             traceparent=request.traceparent,

@@ -43,6 +43,8 @@ class TaskContext:
     job_id, attempt
         Which job, and the number of this attempt from 1. Together they make an
         idempotency key for upstream calls.
+    owner
+        Whose job it is: what is scarce is shared out among owners.
     now
         The time that stands before each line of the log.
     resource
@@ -55,6 +57,7 @@ class TaskContext:
 
     job_id: str
     attempt: int
+    owner: str = "default"
     resource: Any = None
     timeout: float | None = None
     traceparent: str | None = None
