@@ -53,6 +53,7 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
             Collection.BATCHES: ("find", "insert", "update"),
             Collection.MINUTES: ("find",),
             Collection.IMAGES: ("find",),
+            Collection.UPSTREAMS: ("find",),
         },
     ),
     Service.JOB_WORKER: Rights(
@@ -66,6 +67,8 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
             Collection.LEASES: ("find", "insert", "update", "remove"),
             Collection.TASKS: ("find", "insert", "update"),
             Collection.IMAGES: ("find", "insert", "update"),
+            Collection.UPSTREAMS: ("find", "insert", "update"),
+            Collection.ANSWERS: ("find", "insert", "update"),
         },
     ),
     Service.RESULT_WORKER: Rights(

@@ -1,6 +1,7 @@
 """Assembles the job worker, top to bottom; nothing connects until it runs."""
 
 import asyncio
+import random
 import time
 from collections.abc import Mapping
 
@@ -26,6 +27,9 @@ from job_worker.slots import Slots
 from job_worker.store import MongoJobStore
 from job_worker.tasks import Task, TaskEnvironment
 from job_worker.turns import Turns
+from job_worker.upstream.meters import Meters
+from job_worker.upstream.stores import MongoAnswerStore, MongoStateStore
+from job_worker.upstream.upstreams import Upstreams
 from job_worker.watching import Watching
 from service_chassis.health import Health
 from service_chassis.metrics import Metrics
@@ -47,7 +51,17 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     offsets = KafkaOffsets(settings.kafka, client_id=NAME)
     store, publisher = MongoJobStore(mongo), KafkaPublisher(kafka)
     slots = Slots(settings.worker.concurrency)
-    resources = Resources(tasks, TaskEnvironment(collection=mongo.collection, now=mongo.now))
+    upstreams = Upstreams(
+        states=MongoStateStore(mongo.collection),
+        kept=MongoAnswerStore(mongo.collection),
+        patience=settings.breaker.patience(),
+        meters=Meters(metrics),
+        clock=clock,
+        pause=asyncio.sleep,
+        draw=random.random,
+    )
+    environment = TaskEnvironment(collection=mongo.collection, now=mongo.now, upstreams=upstreams)
+    resources = Resources(tasks, environment)
 
     pauses = Pauses(store=store)
     brake = Brake(store=store, pauses=pauses, settings=settings.brake, clock=clock, metrics=metrics)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from job_worker.upstream.circuit import Patience
 from service_chassis.settings import Section, ServiceSettings, SharedSection
 
 
@@ -73,6 +74,31 @@ class BrakeSettings(Section):
     ] = timedelta(seconds=30)
 
 
+class BreakerSettings(Section):
+    """When an upstream that does not answer well is left alone for a while."""
+
+    failures: Annotated[
+        int,
+        Field(
+            ge=1, description="Failed calls within that time that open it: fewer than the attempts of a task"
+        ),
+    ] = 5
+    within: Annotated[timedelta, Field(description="Older failures do not count")] = timedelta(minutes=1)
+    probe_after: Annotated[
+        timedelta,
+        Field(description="When one call tries whether it is well again; later ones wait twice as long each"),
+    ] = timedelta(seconds=10)
+    probe_cap: Annotated[timedelta, Field(description="Longest wait between two such calls")] = timedelta(
+        minutes=5
+    )
+
+    def patience(self) -> Patience:
+        """Return them as the breaker takes them."""
+        return Patience(
+            failures=self.failures, within=self.within, probe_after=self.probe_after, cap=self.probe_cap
+        )
+
+
 class RetentionSettings(SharedSection):
     """How long jobs are kept after their end."""
 
@@ -85,4 +111,5 @@ class Settings(ServiceSettings):
     worker: WorkerSettings = WorkerSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     brake: BrakeSettings = BrakeSettings()
+    breaker: BreakerSettings = BreakerSettings()
     retention: RetentionSettings = RetentionSettings()

@@ -91,5 +91,7 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
     Collection.WORKERS: (_TTL,),
     Collection.MINUTES: (_TTL,),
     Collection.BATCHES: (_IDEMPOTENCY_KEY, _TTL),
+    Collection.UPSTREAMS: (_TTL,),
+    Collection.ANSWERS: (_TTL,),
 }
 """Indexes by collection."""

@@ -65,6 +65,8 @@ class Collection(StrEnum):
     MINUTES = "minutes"
     BATCHES = "batches"
     IMAGES = "images"
+    UPSTREAMS = "upstreams"
+    ANSWERS = "answers"
 
 
 class GuardedMove(NamedTuple):

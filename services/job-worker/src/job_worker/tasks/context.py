@@ -4,9 +4,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from job_contracts.record import LOGS_KEPT
+
+if TYPE_CHECKING:
+    # It raises the errors of tasks, so at run time it comes after them.
+    from job_worker.upstream.upstreams import Upstreams
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -28,10 +32,13 @@ class TaskEnvironment:
         Gives a MongoDB collection by name; writes are journaled by a majority.
     now
         The server's time.
+    upstreams
+        Opens others' services: their quota and their breaker are shared by all workers.
     """
 
     collection: Callable[[str], Any]
     now: Callable[[], datetime]
+    upstreams: "Upstreams"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from job_worker.tasks.context import TaskContext
 from job_worker.tasks.definition import task
+from job_worker.tasks.image_search.guarded import Searcher
 from job_worker.tasks.image_search.pictures import SearchPayload, SearchResult
-from job_worker.tasks.image_search.providers import Provider, open_provider
+from job_worker.tasks.image_search.providers import open_provider
 
 __all__ = ["SearchPayload", "SearchResult", "image_search"]
 
@@ -13,6 +14,5 @@ __all__ = ["SearchPayload", "SearchResult", "image_search"]
 @task("image.search", max_attempts=5, timeout=timedelta(minutes=1), resources=open_provider)
 async def image_search(payload: SearchPayload, context: TaskContext) -> SearchResult:
     """Finds pictures for some words."""
-    provider: Provider = context.resource
-    images = await provider.search(payload, context.progress)
-    return SearchResult(provider=provider.name, query=payload.query, images=images)
+    searcher: Searcher = context.resource
+    return await searcher.answer(payload, context)

@@ -84,3 +84,16 @@ class SearchResult(BaseModel):
     provider: ProviderName
     query: str
     images: list[Picture]
+    cache: Annotated[
+        Literal["hit", "miss", "stale"] | None,
+        Field(
+            exclude_if=lambda cache: cache is None,
+            description="hit: another job's answer; stale: an old one, since there is no newer one now",
+        ),
+    ] = None
+    age: Annotated[
+        int | None,
+        Field(
+            exclude_if=lambda age: age is None, description="Seconds since the provider gave a kept answer"
+        ),
+    ] = None

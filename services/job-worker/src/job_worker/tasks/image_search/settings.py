@@ -1,6 +1,7 @@
 """What an operator may change about the image search."""
 
 from datetime import timedelta
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -32,6 +33,21 @@ class UnsplashSettings(Section):
     access_key: Annotated[
         SecretStr | None, Field(description="The application's access key; without one pictures are drawn")
     ] = None
+    access_keys: Annotated[
+        SecretStr | None,
+        Field(description="More keys, separated by commas: each has a quota of its own, and all are used"),
+    ] = None
+    quota: Annotated[
+        int, Field(ge=1, le=100_000, description="Calls that each key has in a window; in demo mode it is 50")
+    ] = 50
+    quota_window: Annotated[
+        timedelta,
+        Field(
+            gt=timedelta(0),
+            le=timedelta(days=1),
+            description="No stretch of this length, wherever it begins, has more calls than the quota",
+        ),
+    ] = timedelta(hours=1)
     base_url: Annotated[str, Field(description="Another address only for tests, on this machine")] = (
         "https://api.unsplash.com"
     )
@@ -47,14 +63,28 @@ class UnsplashSettings(Section):
         Field(description="Longest wait for a whole answer: a search takes well under a second"),
     ] = timedelta(seconds=10)
 
-    @field_validator("access_key")
+    @field_validator("access_key", "access_keys")
     @classmethod
     def _key_fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
-        text = key.get_secret_value().strip() if key else ""
+        keys = [text for part in (key.get_secret_value() if key else "").split(",") if (text := part.strip())]
         # What cannot stand in a header would be quoted by the HTTP library's error, and so leak.
-        if not all("!" <= char <= "~" for char in text):
+        if not all("!" <= char <= "~" for char in "".join(keys)):
             raise ValueError("has characters that no access key has")
-        return SecretStr(text) if text else None
+        return SecretStr(",".join(keys)) if keys else None
+
+    def keys(self) -> dict[str, SecretStr]:
+        """Return all keys by the names they are known under elsewhere: eight digits of their hash.
+
+        >>> [*UnsplashSettings(access_key=SecretStr("one"), access_keys=SecretStr("two, one")).keys()]
+        ['7692c3ad', '3fc4ccfe']
+        """
+        texts = [
+            text
+            for key in (self.access_key, self.access_keys)
+            if key is not None
+            for text in key.get_secret_value().split(",")
+        ]
+        return {sha256(text.encode()).hexdigest()[:8]: SecretStr(text) for text in texts}
 
     @field_validator("base_url")
     @classmethod
@@ -73,6 +103,19 @@ class ImagesSettings(Section):
         Literal["auto", "unsplash", "sample"],
         Field(description="auto: unsplash if there is a key, else sample, so that it works at once"),
     ] = "auto"
+    fresh_for: Annotated[
+        timedelta,
+        Field(
+            gt=timedelta(0),
+            description="So long the same search is answered without asking the provider: new photographs are few",
+        ),
+    ] = timedelta(days=1)
+    stale_for: Annotated[
+        timedelta,
+        Field(
+            description="After that, old answers are still given while the provider is down or its quota used up"
+        ),
+    ] = timedelta(days=7)
 
 
 class ImageSearchSettings(BaseSettings):
@@ -88,6 +131,6 @@ class ImageSearchSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _unsplash_needs_a_key(self) -> Self:
-        if self.images.provider == "unsplash" and self.unsplash.access_key is None:
+        if self.images.provider == "unsplash" and not self.unsplash.keys():
             raise ValueError("IMAGES__PROVIDER=unsplash needs UNSPLASH__ACCESS_KEY")
         return self

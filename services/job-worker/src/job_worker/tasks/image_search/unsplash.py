@@ -3,18 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from random import Random
 from typing import Final, Literal
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
 from job_worker.outbound import ACCEPT_ENCODING, UnreadableAnswerError, read_bounded, retry_after
-from job_worker.tasks.errors import JobsOwnFault, RateLimited, Reject, Retry
+from job_worker.tasks.errors import JobsOwnFault, RateLimited, Retry
 from job_worker.tasks.image_search.answers import pictures
-from job_worker.tasks.image_search.patience import until_next_hour
 from job_worker.tasks.image_search.pictures import Picture, SearchPayload
 from job_worker.tasks.image_search.settings import UnsplashSettings, is_loopback
+from job_worker.upstream.calls import KeyRefused
 
 LIMIT: Final = 1024 * 1024
 """Bytes of an answer that are read; 30 photographs take about 150 KiB."""
@@ -33,7 +32,7 @@ def unsplash_client(settings: UnsplashSettings) -> httpx.AsyncClient:
     )
 
 
-class UnsplashKeyRefused(Reject):
+class UnsplashKeyRefused(KeyRefused):
     """The same for every search with this key: what the poison brake is there for."""
 
 
@@ -42,6 +41,11 @@ class UnsplashProvider:
 
     Bytes of photographs never pass through here: Unsplash's terms ask to show them from the
     URLs it gives, with the photographer's name.
+
+    Parameters
+    ----------
+    told
+        Is called with what each answer says to be left of the quota of the key.
     """
 
     name: Literal["unsplash"] = "unsplash"
@@ -53,10 +57,10 @@ class UnsplashProvider:
         key: SecretStr,
         settings: UnsplashSettings,
         now: Callable[[], datetime],
-        random: Random,
+        told: Callable[[int], None],
     ) -> None:
         self._client, self._key, self._settings = client, key, settings
-        self._now, self._random = now, random
+        self._now, self._told = now, told
 
     async def search(
         self, payload: SearchPayload, progress: Callable[[float, str | None], Awaitable[None]]
@@ -68,7 +72,7 @@ class UnsplashProvider:
         Reject
             Unsplash refuses our key or the request.
         RateLimited
-            The application's quota is used up.
+            The quota of our key is used up: until the upstream says, or for a whole window of it.
         Retry
             Unsplash is away, broken, slow, or its answer is not what its documentation says.
         """
@@ -112,11 +116,11 @@ class UnsplashProvider:
         """Raise unless the answer is one."""
         status = answer.status_code
         wait = retry_after(answer.headers, self._now())
-        used_up = answer.headers.get("x-ratelimit-remaining") == "0" or _QUOTA_WORDS in body[:1000].lower()
-        if status == 429 or (status == 403 and used_up):
-            raise RateLimited(
-                "Unsplash's quota is used up", until=wait or until_next_hour(self._now(), self._random)
-            )
+        remaining = answer.headers.get("x-ratelimit-remaining", "")
+        if status == 429 or (status == 403 and (remaining == "0" or _QUOTA_WORDS in body[:1000].lower())):
+            raise RateLimited("Unsplash's quota is used up", until=wait or self._settings.quota_window)
+        if remaining.isascii() and remaining.isdigit():
+            self._told(int(remaining[:9]))
         if status == 401:
             raise UnsplashKeyRefused("Unsplash does not know our access key (401)")
         if status == 403:
