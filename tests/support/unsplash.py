@@ -1,7 +1,7 @@
 """A stand-in for Unsplash: a real HTTP server that answers `GET /search/photos` as documented.
 
-It has a quota per window with its headers, keeps a log of what it was asked, and plays the
-faults it is told to play, one a request, before it answers well again:
+It has a quota for each key, with its headers, that holds in every window wherever it begins. It keeps a
+log of what it was asked, and plays the faults it is told to play, one a request, before it answers well again:
 
 >>> with Unsplash(quota=50) as unsplash:
 ...     unsplash.script(unavailable(retry_after=7), truncated())
@@ -15,8 +15,8 @@ import struct
 import threading
 import time
 import zlib
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "canary-7d1c0f5e9b-access-key"
-"""The access key it knows."""
+"""The access key it knows unless it is told others."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,11 @@ class Request:
     @property
     def path(self) -> str:
         return urlsplit(self.target).path
+
+    @property
+    def key(self) -> str:
+        """The access key it carries."""
+        return self.headers.get("authorization", "").removeprefix("Client-ID ")
 
     @property
     def query(self) -> dict[str, str]:
@@ -58,8 +63,9 @@ class Unsplash:
     quota, window
         How many requests are answered in how much time; Unsplash's demo mode has 50 an hour.
     says_when
-        Whether a refusal names the end of the window, which Unsplash's own does not: without that
-        its callers wait for the next full hour, however short the window is.
+        Whether a refusal names when the next request is answered, which Unsplash's own does not.
+    keys
+        The access keys it knows.
     """
 
     def __init__(
@@ -69,11 +75,11 @@ class Unsplash:
         quota: int = 50,
         window: timedelta = timedelta(hours=1),
         says_when: bool = False,
+        keys: Collection[str] = (KEY,),
     ) -> None:
         self.found = found
+        self.keys = keys
         self.requests: list[Request] = []
-        self.windows = 1
-        """Of which the quota was asked for."""
         self.refused = 0
         """Requests that came when the quota was used up."""
         self.says_when = says_when
@@ -81,8 +87,7 @@ class Unsplash:
         self._lock = threading.Lock()
         self._script: deque[Answer] = deque()
         self._always: Answer | None = None
-        self._window_started = time.monotonic()
-        self._used = 0
+        self._answered: dict[str, list[float]] = defaultdict(list)
         self.closing = threading.Event()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -114,17 +119,31 @@ class Unsplash:
         """Note a request; return what the script has for it, and how many more the quota allows, -1 if none."""
         with self._lock:
             self.requests.append(request)
-            if time.monotonic() - self._window_started >= self._window:
-                self._window_started, self._used = time.monotonic(), 0
-                self.windows += 1
-            self._used = min(self._used + 1, self._quota + 1)
-            self.refused += self._used > self._quota
-            return (self._script.popleft() if self._script else self._always), self._quota - self._used
+            answered = self._within(request.key, request.at)
+            left = self._quota - len(answered) - 1
+            if left < 0:
+                self.refused += 1
+            else:
+                answered.append(request.at)
+            return (self._script.popleft() if self._script else self._always), left
 
-    @property
-    def window_left(self) -> float:
-        """Seconds until the quota begins anew."""
-        return max(0.0, self._window - (time.monotonic() - self._window_started))
+    def use_up(self, key: str = KEY) -> None:
+        """Use all of the quota that is left, as another program with the same key does."""
+        with self._lock:
+            answered = self._within(key, now := time.monotonic())
+            answered += [now] * (self._quota - len(answered))
+
+    def window_left(self, key: str) -> float:
+        """Seconds until one more request is answered."""
+        with self._lock:
+            now = time.monotonic()
+            answered = self._within(key, now)
+            return 0.0 if len(answered) < self._quota else answered[-self._quota] + self._window - now
+
+    def _within(self, key: str, now: float) -> list[float]:
+        """Return when the requests of a key came that count now; it may be added to."""
+        self._answered[key] = [at for at in self._answered[key] if now - at < self._window]
+        return self._answered[key]
 
     @property
     def quota(self) -> int:
@@ -203,6 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     remaining = 0
+    asked: Request
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         pass
@@ -212,11 +232,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.unsplash
 
     def do_GET(self) -> None:
-        request = Request("GET", self.path, {name.lower(): value for name, value in self.headers.items()})
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.asked = request = Request("GET", self.path, headers)
         scripted, self.remaining = self.unsplash.take(request)
         if scripted:
             scripted(self)
-        elif request.headers.get("authorization") != f"Client-ID {KEY}":
+        elif request.key not in self.unsplash.keys:
             unauthorized()(self)
         elif self.remaining < 0:
             quota_used_up()(self)
@@ -284,7 +305,11 @@ def quota_used_up(*, said: bool = True, counted: bool = True) -> Answer:
 
     def play(handler: _Handler) -> None:
         upstream = handler.unsplash
-        when = {"Retry-After": str(math.ceil(upstream.window_left))} if upstream.says_when else {}
+        when = (
+            {"Retry-After": str(math.ceil(upstream.window_left(handler.asked.key)))}
+            if upstream.says_when
+            else {}
+        )
         handler.answer(
             403,
             b"Rate Limit Exceeded" if said else b"Forbidden",

@@ -1,19 +1,75 @@
-"""The task with its resources as the worker opens them, and the stand-in for Unsplash."""
+"""The task with its resources as the worker opens them, a real MongoDB, and the stand-in for Unsplash."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from job_worker.tasks import TaskContext, TaskEnvironment
 from job_worker.tasks.image_search import SearchPayload, SearchResult, image_search
+from job_worker.upstream.circuit import Patience
+from job_worker.upstream.meters import Meters
+from job_worker.upstream.stores import MongoAnswerStore, MongoStateStore
+from job_worker.upstream.upstreams import Upstreams
+from jobstream_local.mongod import Mongod
+from jobstream_local.ports import free_port
+from service_chassis.metrics import Metrics
+from service_chassis.mongo import Mongo
+from service_chassis.settings import MongoSettings
 from tests.support.unsplash import KEY, Unsplash
 
 NOW = datetime(2026, 3, 1, 12, 40, tzinfo=UTC)
-"""Twenty minutes to the next full hour."""
+"""What the provider takes for the server's time."""
+
+JOBS = count()
+
+
+@pytest.fixture(scope="module")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
+    port = free_port()
+    mongod = Mongod(home=tmp_path_factory.mktemp("mongod"), port=port, members=[port])
+    asyncio.run(mongod.start())
+    yield mongod
+    asyncio.run(mongod.stop())
+
+
+@pytest.fixture
+async def mongo(mongod: Mongod) -> AsyncIterator[Mongo]:
+    """An empty database."""
+    settings = MongoSettings(uri=SecretStr(mongod.uri), database="images")
+    async with opened(settings) as mongo:
+        yield mongo
+
+
+@asynccontextmanager
+async def opened(settings: MongoSettings) -> AsyncIterator[Mongo]:
+    """A connection to a database that is emptied first."""
+    async with Mongo(settings, indexes={}) as mongo:
+        await mongo.ready()
+        for name in ("images", "upstreams", "answers"):
+            await mongo.collection(name).delete_many({})
+        yield mongo
+
+
+def upstreams_on(collection: Callable[[str], Any], patience: Patience | None = None) -> Upstreams:
+    """What one worker has to call others with."""
+    return Upstreams(
+        states=MongoStateStore(collection),
+        kept=MongoAnswerStore(collection),
+        patience=patience or Patience(),
+        meters=Meters(Metrics()),
+        clock=time.monotonic,
+        pause=asyncio.sleep,
+        draw=random.random,
+    )
 
 
 @dataclass(frozen=True)
@@ -22,8 +78,11 @@ class Searcher:
 
     resource: Any
 
-    async def __call__(self, **payload: Any) -> SearchResult:
-        context = TaskContext(job_id="job", attempt=1, resource=self.resource)
+    async def __call__(
+        self, *, job: str | None = None, owner: str = "default", **payload: Any
+    ) -> SearchResult:
+        job = job or f"job-{next(JOBS):04d}"
+        context = TaskContext(job_id=job, attempt=1, owner=owner, resource=self.resource)
         result: SearchResult = await image_search.function(SearchPayload(**payload), context)
         return result
 
@@ -38,12 +97,15 @@ def unsplash() -> Iterator[Unsplash]:
 
 
 @pytest.fixture
-async def open_search(unsplash: Unsplash, monkeypatch: pytest.MonkeyPatch) -> Any:
+async def open_search(unsplash: Unsplash, mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Opens the task's resources under the settings given, on top of a key and the stand-in's address."""
     async with AsyncExitStack() as opened:
 
         async def open_it(
-            *, collection: Callable[[str], Any] = _no_collection, **settings: str | None
+            *,
+            collection: Callable[[str], Any] = mongo.collection,
+            patience: Patience | None = None,
+            **settings: str | None,
         ) -> Searcher:
             for name, value in {
                 "UNSPLASH__ACCESS_KEY": KEY,
@@ -55,7 +117,9 @@ async def open_search(unsplash: Unsplash, monkeypatch: pytest.MonkeyPatch) -> An
                     monkeypatch.delenv(name, raising=False)
                 else:
                     monkeypatch.setenv(name, value)
-            environment = TaskEnvironment(collection=collection, now=lambda: NOW)
+            environment = TaskEnvironment(
+                collection=collection, now=lambda: NOW, upstreams=upstreams_on(collection, patience)
+            )
             assert image_search.resources is not None
             return Searcher(await opened.enter_async_context(image_search.resources(environment)))
 
@@ -66,7 +130,3 @@ async def open_search(unsplash: Unsplash, monkeypatch: pytest.MonkeyPatch) -> An
 async def search(open_search: OpenSearch) -> Searcher:
     """The search through Unsplash's stand-in."""
     return await open_search()
-
-
-def _no_collection(name: str) -> Any:
-    raise AssertionError(f"the provider unsplash asked for the collection {name}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from io import BytesIO
 
@@ -16,24 +16,13 @@ from jobstream_local.mongod import Mongod
 from jobstream_local.ports import free_port
 from service_chassis.mongo import Mongo
 from service_chassis.settings import MongoDriver, MongoSettings
-from tests.integration.image_search.conftest import OpenSearch, Searcher
-
-
-@pytest.fixture(scope="module")
-def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
-    port = free_port()
-    mongod = Mongod(home=tmp_path_factory.mktemp("mongod"), port=port, members=[port])
-    asyncio.run(mongod.start())
-    yield mongod
-    asyncio.run(mongod.stop())
+from tests.integration.image_search.conftest import OpenSearch, Searcher, opened
 
 
 @pytest.fixture(params=list(MongoDriver))
 async def mongo(request: pytest.FixtureRequest, mongod: Mongod) -> AsyncIterator[Mongo]:
     settings = MongoSettings(uri=SecretStr(mongod.uri), database="images", driver=request.param)
-    async with Mongo(settings, indexes={}) as mongo:
-        await mongo.ready()
-        await mongo.collection("images").delete_many({})
+    async with opened(settings) as mongo:
         yield mongo
 
 

@@ -137,23 +137,6 @@ async def test_the_same_client_works_again_after_a_fault(search: Searcher, unspl
     assert len((await search(query="mountains")).images) == 10
 
 
-async def test_a_used_up_quota_waits_until_the_next_full_hour(open_search: OpenSearch) -> None:
-    with Unsplash(quota=2) as small:
-        search = await open_search(UNSPLASH__BASE_URL=small.base_url)
-        for _ in range(2):
-            await search(query="mountains")
-        with pytest.raises(RateLimited) as caught:
-            await search(query="mountains")
-    assert timedelta(minutes=20) <= caught.value.until <= timedelta(minutes=21)
-
-
-async def test_a_new_window_answers_again(open_search: OpenSearch) -> None:
-    with Unsplash(quota=1, window=timedelta(0)) as quick:
-        search = await open_search(UNSPLASH__BASE_URL=quick.base_url)
-        for _ in range(3):
-            assert (await search(query="mountains")).images
-
-
 @pytest.mark.parametrize(
     ("header", "wait"),
     [
@@ -176,7 +159,7 @@ async def test_nonsense_in_retry_after_is_ignored(search: Searcher, unsplash: Un
     unsplash.script(play.too_many(retry_after="soon"))
     with pytest.raises(RateLimited) as caught:
         await search(query="mountains")
-    assert caught.value.until >= timedelta(minutes=20)
+    assert caught.value.until == timedelta(hours=1), "a whole window: nobody knows when it began"
 
 
 async def test_retry_after_is_honoured_on_503(search: Searcher, unsplash: Unsplash) -> None:
@@ -304,8 +287,8 @@ async def test_the_choice_of_provider_is_logged_once_and_without_the_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     search = await open_search()
-    for _ in range(3):
-        await search(query="mountains")
+    for number in range(3):
+        await search(query=f"mountains {number}")
     chosen = [record for record in caplog.records if record.getMessage() == "image_search.provider"]
     assert [vars(record)["provider"] for record in chosen] == ["unsplash"]
     assert all(KEY not in str(vars(record)) for record in caplog.records)
