@@ -22,10 +22,12 @@ RUN = 10
 async def test_an_expired_upstream_key_pauses_the_task_and_its_jobs_wait(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    with Unsplash(quota=1_000_000) as upstream:
+    await records.forget("upstreams", "answers")
+    with Unsplash(quota=100_000) as upstream:
         settings = {
             "UNSPLASH__ACCESS_KEY": KEY,
             "UNSPLASH__BASE_URL": upstream.base_url,
+            "UNSPLASH__QUOTA": "100000",
             "BRAKE__RUN": str(RUN),
             "BRAKE__PROBE_AFTER": "3",
             "WORKER__CONCURRENCY": "10",

@@ -69,6 +69,11 @@ class Records:
         minutes = await self.database["minutes"].find({}, {"finished": 1, "failed": 1}).to_list(None)
         return sum(minute["finished"] + minute["failed"] for minute in minutes)
 
+    async def forget(self, *collections: str) -> None:
+        """Empty these collections: what the row before has left there is none of this one's business."""
+        for name in collections:
+            await self.database[name].delete_many({})
+
     async def all_final(self, ids: Collection[str], *, within: float) -> None:
         """Wait until every one of these jobs has ended."""
         wanted = list(ids)

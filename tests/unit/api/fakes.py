@@ -12,6 +12,7 @@ from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE
 from job_contracts.record import GuardedMove
+from job_contracts.upstreams import UpstreamView
 
 Record = Mapping[str, Any]
 
@@ -72,6 +73,9 @@ class FakeTasks:
         if self.is_away:
             raise AutoReconnect("away")
         return self.docs
+
+    async def upstreams(self) -> Sequence[UpstreamView]:
+        return []
 
 
 class FakeStore:

@@ -5,6 +5,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from api.observing import Observing
 from api.statistics import Stats
+from job_contracts.upstreams import BreakerView, QuotaView, UpstreamView
 from service_chassis.metrics import Metrics
 
 
@@ -24,13 +25,27 @@ class _Figures:
             lag=self.lag,
             workers=[],
             pauses={},
+            upstreams=[
+                UpstreamView(
+                    name="unsplash",
+                    tasks=["image.search"],
+                    quota=QuotaView(limit=50, window_seconds=3_600, remaining=12, resets_at=None, waiting=3),
+                    breaker=BreakerView(state="open", since=None, retry_at=None, reason="it is down"),
+                )
+            ],
             streams=0,
         )
 
 
 def _samples(metrics: Metrics) -> dict[str, str]:
     families = text_string_to_metric_families(metrics.text().decode())
-    wanted = ("jobs", "oldest_pending_seconds", "consumer_lag")
+    wanted = (
+        "jobs",
+        "oldest_pending_seconds",
+        "consumer_lag",
+        "upstream_quota_remaining",
+        "upstream_breaker_open",
+    )
     return {
         f"{s.name} {' '.join(s.labels.values())}".strip(): str(s.value)
         for family in families
@@ -46,6 +61,8 @@ async def test_figures_become_gauges() -> None:
         "jobs pending": "3.0",
         "oldest_pending_seconds": "1.5",
         "consumer_lag jobs": "7.0",
+        "upstream_quota_remaining unsplash": "12.0",
+        "upstream_breaker_open unsplash": "1.0",
     }
 
 

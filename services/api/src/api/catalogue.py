@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,10 +15,13 @@ from msgspec import Raw, Struct
 
 from api.forms import errors_of
 from api.problems import UNKNOWN_TASK, FieldError, Problem, unavailable
+from job_contracts.upstreams import UpstreamView
 
 log = logging.getLogger(__name__)
 
 REFRESH: Final = timedelta(seconds=2)
+UPSTREAMS_SHOWN: Final = 20
+"""Of one task: one that calls hosts of all the world has very many."""
 _SELDOM: Final = timedelta(seconds=0.25)
 
 
@@ -39,6 +43,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     options: dict[str, Any]
     paused: bool
     pause: PauseView | None
+    upstreams: list[UpstreamView]
 
 
 class CatalogueStore(Protocol):
@@ -46,6 +51,9 @@ class CatalogueStore(Protocol):
 
     async def tasks(self) -> Sequence[Mapping[str, Any]]:
         """Return every task any worker has ever told of."""
+
+    async def upstreams(self) -> Sequence[UpstreamView]:
+        """Return others' services that tasks have called, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,18 +166,22 @@ class Catalogue:
 
     async def _load(self) -> None:
         began = asyncio.get_running_loop().time()
-        stored = await self._store.tasks()
+        stored, upstreams = await asyncio.gather(self._store.tasks(), self._store.upstreams())
+        called: defaultdict[str, list[UpstreamView]] = defaultdict(list)
+        for upstream in upstreams:
+            for task in upstream.tasks:
+                called[task].append(upstream)
         entries: dict[str, CatalogueEntry] = {}
         for doc in stored:
             try:
-                entries[doc["_id"]] = self._entry(doc)
+                entries[doc["_id"]] = self._entry(doc, called[doc["_id"]][:UPSTREAMS_SHOWN])
             except (KeyError, TypeError, ValueError, ValidationError) as error:
                 log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
         if began >= self._last:  # of two looks at once the later one counts
             self._entries, self._loaded = entries, True
             self._last = began
 
-    def _entry(self, doc: Mapping[str, Any]) -> CatalogueEntry:
+    def _entry(self, doc: Mapping[str, Any], upstreams: list[UpstreamView]) -> CatalogueEntry:
         name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]
         view = TaskView(
             name=name,
@@ -179,6 +191,7 @@ class Catalogue:
             options=options,
             paused="paused" in doc,
             pause=pause_of(doc["paused"]) if "paused" in doc else None,
+            upstreams=upstreams,
         )
         return CatalogueEntry(
             view=view,

@@ -143,7 +143,9 @@ def create_app(settings: Settings) -> Service:
         events_come=lambda: publisher.check().ok and events.check().ok,
         inline_limit=INLINE_LIMIT,
     )
-    statistics = Statistics(owner=OWNER, mongo=mongo, offsets=offsets, streams=lambda: len(streams))
+    statistics = Statistics(
+        owner=OWNER, mongo=mongo, offsets=offsets, streams=lambda: len(streams), upstreams=tasks.upstreams
+    )
 
     limit = settings.http.body_limit
     app = http_app(

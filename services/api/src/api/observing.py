@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from api.statistics import Stats
+from job_contracts.upstreams import CLOSED
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import is_outage
 
@@ -35,6 +36,12 @@ class Observing:
         self._oldest = metrics.gauge("oldest_pending_seconds", "How long the oldest pending job has waited")
         self._lag = metrics.gauge("consumer_lag", "Messages that wait for their group", "topic")
         self._slots = metrics.gauge("worker_slots", "Slots of all live workers")
+        self._left = metrics.gauge(
+            "upstream_quota_remaining", "Calls that an upstream allows just now", "upstream"
+        )
+        self._open = metrics.gauge(
+            "upstream_breaker_open", "1 while an upstream is left alone because it fails", "upstream"
+        )
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Observing":
@@ -52,13 +59,20 @@ class Observing:
         except Exception as error:
             if not is_outage(error):
                 raise
-            for gauge in (self._jobs, self._lag):
+            for gauge in (self._jobs, self._lag, self._left, self._open):
                 gauge.clear()
             for gauge in (self._oldest, self._slots):
                 gauge.set(math.nan)
             return
         for state, count in stats.jobs.items():
             self._jobs.labels(state).set(count)
+        # Hosts come and go: one that is not told of any more is no series any more.
+        self._left.clear()
+        self._open.clear()
+        for upstream in stats.upstreams:
+            if upstream.quota is not None:
+                self._left.labels(upstream.name).set(upstream.quota.remaining)
+            self._open.labels(upstream.name).set(upstream.breaker.state != CLOSED)
         self._oldest.set(stats.oldest_pending_seconds or 0)
         self._slots.set(sum(worker.slots for worker in stats.workers))
         if stats.lag is None:

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
 from api.cached import Cached
-from api.catalogue import PauseView, pause_of
+from api.catalogue import UPSTREAMS_SHOWN, PauseView, pause_of
 from api.throughput import MinuteView, Throughput
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection
 from job_contracts.topics import OUTCOME_GROUPS, Group, Topic
+from job_contracts.upstreams import UpstreamView
 from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets, OffsetsError
 
@@ -43,6 +44,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     lag: dict[str, int] | None
     workers: list[WorkerView]
     pauses: dict[str, PauseView]
+    upstreams: list[UpstreamView]
     streams: int
     minutes: list[MinuteView] | UnsetType = UNSET
 
@@ -54,6 +56,7 @@ class Stored(NamedTuple):
     oldest_pending_seconds: float | None
     workers: list[WorkerView]
     pauses: dict[str, PauseView]
+    upstreams: list[UpstreamView]
 
 
 class Statistics:
@@ -66,12 +69,13 @@ class Statistics:
         mongo: Mongo,
         offsets: KafkaOffsets,
         streams: Callable[[], int],
+        upstreams: Callable[[], Awaitable[list[UpstreamView]]],
     ) -> None:
         self._owner = owner
         self._mongo = mongo
         self._offsets = offsets
         self._throughput = Throughput(owner=owner, mongo=mongo, now=mongo.now)
-        self._streams = streams
+        self._streams, self._upstreams = streams, upstreams
         self._stored = Cached(self._read_stored)
         self._lag = Cached(self._read_lag)
 
@@ -93,6 +97,7 @@ class Statistics:
             lag=await self._lag_in_time(),
             workers=stored.workers,
             pauses=stored.pauses,
+            upstreams=stored.upstreams,
             streams=self._streams(),
             minutes=UNSET if minutes is None else await self._throughput.minutes(minutes),
         )
@@ -113,7 +118,7 @@ class Statistics:
         return lag
 
     async def _read_stored(self) -> Stored:
-        counts, oldest, workers, paused = await asyncio.gather(
+        counts, oldest, workers, paused, upstreams = await asyncio.gather(
             self._mongo.aggregate(
                 Collection.JOBS,
                 [
@@ -134,6 +139,7 @@ class Statistics:
             .find({"paused": {"$exists": True}}, {"paused": 1})
             .sort("_id", 1)
             .to_list(None),
+            self._upstreams(),
         )
         tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
         for row in counts:
@@ -145,6 +151,7 @@ class Statistics:
             oldest_pending_seconds=age,
             workers=[_worker(doc) for doc in workers],
             pauses={doc["_id"]: pause_of(doc["paused"]) for doc in paused},
+            upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 from job_contracts.record import NOW, Collection, literal
+from job_contracts.upstreams import CLOSED, UpstreamView, upstream_view
 from job_contracts.views import Record
 from service_chassis.mongo import Mongo
 
 _PERSON = "person"
+_STATE = {"tasks": 1, "quota": 1, "circuit": 1}
 
 
 class MongoTaskStore:
@@ -23,6 +25,14 @@ class MongoTaskStore:
         """Return the catalogue."""
         found: list[Record] = await self._tasks.find({}).to_list(None)
         return found
+
+    async def upstreams(self) -> list[UpstreamView]:
+        """Return others' services that tasks have called, those first that are not called now."""
+        found = (
+            await self._mongo.collection(Collection.UPSTREAMS).find({}, {"now": NOW, **_STATE}).to_list(None)
+        )
+        views = [upstream_view(stored, stored["now"]) for stored in found if stored.get("tasks")]
+        return sorted(views, key=lambda view: (view.breaker.state == CLOSED, view.name))
 
     async def pause(self, name: str, *, reason: str | None) -> bool:
         """Pause a task by a person's wish, whoever has paused it before; false if there is no such task."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+
+CLOSED: Final = "closed"
+"""State of a breaker that lets all calls pass."""
 
 
 class QuotaView(Struct, frozen=True, kw_only=True):
@@ -87,7 +90,7 @@ def _rate(
 def _breaker(stored: Mapping[str, Any], now: datetime) -> BreakerView:
     opened = stored.get("opened")
     if not opened:
-        return BreakerView(state="closed", since=None, retry_at=None, reason=None)
+        return BreakerView(state=CLOSED, since=None, retry_at=None, reason=None)
     probing = opened.get("probe") is not None and opened["probe_until"] > now
     return BreakerView(
         state="half_open" if probing else "open",
