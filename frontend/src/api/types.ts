@@ -93,6 +93,28 @@ export interface Pause {
   reason: string | null;
 }
 
+/** Somebody else's service that a task calls. */
+export interface Upstream {
+  name: string;
+  tasks: string[];
+  /** Of all keys together; null where none is known. */
+  quota: {
+    limit: number;
+    window_seconds: number;
+    remaining: number;
+    /** When the next used call comes back; null if none is used. */
+    resets_at: string | null;
+    /** Jobs that have a place in the queue. */
+    waiting: number;
+  } | null;
+  breaker: {
+    state: "closed" | "open" | "half_open";
+    since: string | null;
+    retry_at: string | null;
+    reason: string | null;
+  };
+}
+
 export interface Task {
   name: string;
   description: string | null;
@@ -101,6 +123,8 @@ export interface Task {
   options: Record<string, Json>;
   paused: boolean;
   pause: Pause | null;
+  /** Missing from an older API. */
+  upstreams?: Upstream[];
 }
 
 /** A line of GET /jobs/{id}/logs. */
@@ -166,6 +190,7 @@ export interface Stats {
   lag: Record<string, number> | null;
   workers: WorkerStats[];
   pauses: Record<string, Pause>;
+  upstreams?: Upstream[];
   streams: number;
   /** Only if asked for, of an API that keeps them. */
   minutes?: TaskMinute[];

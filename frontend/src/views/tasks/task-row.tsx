@@ -9,6 +9,7 @@ import { Spark } from "../../ui/charts";
 import { Icon } from "../../ui/icons";
 import { Age } from "../../ui/times";
 import { PauseButton } from "./pause-button";
+import { UpstreamLine } from "./upstream-line";
 
 /** One task as a line; on a phone as a card. */
 export function TaskRow({ task, stats }: { task: Task; stats: Stats | undefined }) {
@@ -71,6 +72,9 @@ export function TaskRow({ task, stats }: { task: Task; stats: Stats | undefined 
         />
       )}
       <PauseButton task={task} />
+      {task.upstreams?.map((upstream) => (
+        <UpstreamLine key={upstream.name} upstream={upstream} />
+      ))}
       {task.paused && (
         <p className="task-pause">
           <Icon name="pause" />

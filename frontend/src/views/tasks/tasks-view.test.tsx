@@ -43,3 +43,39 @@ test("a task shows its figures, is paused with a reason, and says why until it i
   fireEvent.click(screen.getByText("Resume"));
   await waitFor(() => expect(screen.queryByText("the database moves")).toBeNull());
 });
+
+test("a task shows what is left of its upstream's quota, and why the upstream is left alone", async () => {
+  const soon = new Date(Date.now() + 12 * 60_000 + 30_000).toISOString();
+  const task = {
+    name: "image.search",
+    description: null,
+    payload_schema: {},
+    result_schema: null,
+    options: {},
+    paused: false,
+    pause: null,
+    upstreams: [
+      {
+        name: "unsplash",
+        tasks: ["image.search"],
+        quota: { limit: 50, window_seconds: 3600, remaining: 12, resets_at: soon, waiting: 1 },
+        breaker: { state: "closed", since: null, retry_at: null, reason: null },
+      },
+      {
+        name: "other",
+        tasks: ["image.search"],
+        quota: null,
+        breaker: { state: "open", since: new Date().toISOString(), retry_at: soon, reason: "it answered <b>503" },
+      },
+    ],
+  };
+  page = await renderPage("/ui/tasks", {
+    "GET /tasks": { body: { tasks: [task], next_cursor: null } },
+    "GET /stats": { body: someStats() },
+  });
+  const [quota, breaker] = await screen.findAllByTestId("upstream");
+  expect(quota?.textContent).toMatch(
+    /^unsplash 12 of 50 calls left in 1 h, the next comes back in 12 m \d\d s; 1 job waits for a turn\.$/,
+  );
+  expect(breaker?.textContent).toMatch(/^other Left alone for now because its calls fail; .* it answered <b>503$/);
+});
