@@ -19,7 +19,7 @@ from tests.support.product import Product
 from tests.support.records import Document, Records
 from tests.support.scaling import beside
 from tests.support.topics import TopicProbe
-from tests.support.unsplash import KEY, Unsplash
+from tests.support.unsplash import KEY, Unsplash, slow
 from tests.support.waiting import until_true
 
 TO_TEN = 8
@@ -57,6 +57,8 @@ async def test_searches_beyond_the_quota_wait_and_all_succeed(
             beside(product, "job-worker", TO_TEN, **settings) as more,
         ):
             workers = len(product.names("job-worker"))
+            # So long that the killed have calls under way.
+            upstream.always(slow(0.5))
             began = time.monotonic()
             searches = [
                 await api.submit_surely("image.search", {"query": f"quota {form.seed} {n}", "count": 1})
