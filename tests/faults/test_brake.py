@@ -23,11 +23,11 @@ async def test_an_expired_upstream_key_pauses_the_task_and_its_jobs_wait(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     await records.forget("upstreams", "answers")
-    with Unsplash(quota=100_000) as upstream:
+    with Unsplash(quota=10_000) as upstream:
         settings = {
             "UNSPLASH__ACCESS_KEY": KEY,
             "UNSPLASH__BASE_URL": upstream.base_url,
-            "UNSPLASH__QUOTA": "100000",
+            "UNSPLASH__QUOTA": "10000",
             "BRAKE__RUN": str(RUN),
             "BRAKE__PROBE_AFTER": "3",
             "WORKER__CONCURRENCY": "10",

@@ -37,11 +37,11 @@ async def test_an_upstream_that_fails_is_left_alone_and_no_job_is_buried(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     await records.forget("upstreams", "answers")
-    with Unsplash(quota=100_000) as upstream:
+    with Unsplash(quota=10_000) as upstream:
         settings = {
             "UNSPLASH__ACCESS_KEY": KEY,
             "UNSPLASH__BASE_URL": upstream.base_url,
-            "UNSPLASH__QUOTA": "100000",
+            "UNSPLASH__QUOTA": "10000",
             "UNSPLASH__TIMEOUT": "1",
             "BREAKER__PROBE_AFTER": "3",
             "BREAKER__PROBE_CAP": "6",

@@ -224,8 +224,8 @@ def test_no_window_of_the_upstream_ever_holds_more_than_the_limit(
             under_way.remove((grant, at))
             arrived.append((grant.key, at + FLIGHT))
         if what == "ask" or not under_way:
-            if isinstance(grant := play.ask(f"j{job}", f"o{job % 3}"), Granted):
-                under_way.append((grant, play.now))
+            if isinstance(answer := play.ask(f"j{job}", f"o{job % 3}"), Granted):
+                under_way.append((answer, play.now))
         elif what != "lose":
             grant, _ = under_way.pop(job % len(under_way))
             arrived.append((grant.key, play.now))

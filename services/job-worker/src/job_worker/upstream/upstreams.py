@@ -1,6 +1,7 @@
 """Opens upstreams for tasks: what they share stands in MongoDB, what they count in the metrics of this worker."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from job_worker.upstream.account import Account, Rate
@@ -82,7 +83,8 @@ class Upstreams:
             to_document=circuit_document,
             pause=self._pause,
         )
-        breaker = Breaker(circuit, patience=self._patience, clock=self._clock, draw=self._draw)
+        patience = replace(self._patience, probe_for=timeout + USE_WITHIN + _TO_TELL)
+        breaker = Breaker(circuit, patience=patience, clock=self._clock, draw=self._draw)
         quota = None
         if rates:
             account: Shared[Account] = Shared(

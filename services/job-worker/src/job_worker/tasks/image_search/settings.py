@@ -38,7 +38,7 @@ class UnsplashSettings(Section):
         Field(description="More keys, separated by commas: each has a quota of its own, and all are used"),
     ] = None
     quota: Annotated[
-        int, Field(ge=1, le=100_000, description="Calls that each key has in a window; in demo mode it is 50")
+        int, Field(ge=1, le=10_000, description="Calls that each key has in a window; in demo mode it is 50")
     ] = 50
     quota_window: Annotated[
         timedelta,
