@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,15 +16,20 @@ from tests.support.checking.rest import at_rest
 from tests.support.checking.upstream import within_quota
 from tests.support.figures import Figures
 from tests.support.invariants import check
+from tests.support.preloaded import COMPILER
 from tests.support.product import Product
 from tests.support.records import Document, Records
 from tests.support.scaling import beside
 from tests.support.topics import TopicProbe
 from tests.support.unsplash import KEY, Unsplash, slow
 from tests.support.waiting import until_true
+from tests.support.wall_clocks import wall_clocks
 
 TO_TEN = 8
 """Workers beside the two of the product."""
+
+JUMPS = timedelta(minutes=70), timedelta(minutes=-70)
+"""How far the clocks of those two jump: one is ahead by more than an hour, the other as far behind."""
 
 SPARE = 3
 """Windows that may go by beyond those the quota asks for: what the killed held, a busy machine."""
@@ -35,11 +41,18 @@ BY_CHANCE = 1 / 3
 @pytest.mark.row(
     "F26",
     promise="searches beyond the upstream's quota wait for their turn: no window has more calls than the "
-    "quota, though workers are killed, and all succeed",
+    "quota, though workers are killed and clocks jump, and all succeed",
 )
+@pytest.mark.skipif(COMPILER is None, reason="moving a clock takes a C compiler")
 @pytest.mark.timeout(400)
 async def test_searches_beyond_the_quota_wait_and_all_succeed(
-    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
+    product: Product,
+    api: Api,
+    records: Records,
+    topics: TopicProbe,
+    figures: Figures,
+    form: Form,
+    tmp_path: Path,
 ) -> None:
     quota, window = int(form.of(20, 60, 50)), form.of(8, 10, 60)
     jobs = min(form.jobs, 500)
@@ -53,7 +66,7 @@ async def test_searches_beyond_the_quota_wait_and_all_succeed(
             "UNSPLASH__QUOTA_WINDOW": f"PT{window:g}S",
         }
         async with (
-            product.having("job-worker", **settings),
+            wall_clocks(product, tmp_path, "job-worker", **settings) as clocks,
             beside(product, "job-worker", TO_TEN, **settings) as more,
         ):
             workers = len(product.names("job-worker"))
@@ -69,6 +82,8 @@ async def test_searches_beyond_the_quota_wait_and_all_succeed(
                 within=60 + 2 * window,
                 what="the second window to begin",
             )
+            for clock, jump in zip(clocks.values(), JUMPS, strict=True):
+                clock.move(jump)
             victims = form.draw("F26").sample(more, 2)
             await asyncio.gather(*(product.stack.kill(victim) for victim in victims))
             await records.all_final(searches, within=60 + 2 * (needed + SPARE) * window)

@@ -24,12 +24,19 @@ class WallClock:
 
 
 @asynccontextmanager
-async def wall_clocks(product: Product, folder: Path) -> AsyncIterator[Mapping[str, WallClock]]:
-    """Run every service process on a clock of its own, by name; on the true one again afterwards."""
+async def wall_clocks(
+    product: Product, folder: Path, kind: str | None = None, **env: str
+) -> AsyncIterator[Mapping[str, WallClock]]:
+    """Run every service process, or those of a kind, on a clock of its own, by name; on the true one again afterwards.
+
+    `env` are further settings meanwhile.
+    """
     library = await compiled("wall_clock", folder)
-    clocks = {service.name: WallClock(folder / service.name) for service in product.services()}
+    services = product.services(*([kind] if kind else []))
+    clocks = {service.name: WallClock(folder / service.name) for service in services}
     moved = {
-        name: {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clock.file)} for name, clock in clocks.items()
+        name: {"LD_PRELOAD": str(library), "WALL_CLOCK": str(clock.file), **env}
+        for name, clock in clocks.items()
     }
     async with product.having_each(moved):
         yield clocks

@@ -8,7 +8,7 @@ from job_worker.tasks.image_search.settings import ImageSearchSettings
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("UNSPLASH__ACCESS_KEY", "UNSPLASH__BASE_URL", "IMAGES__PROVIDER"):
+    for name in ("UNSPLASH__ACCESS_KEY", "UNSPLASH__ACCESS_KEYS", "UNSPLASH__BASE_URL", "IMAGES__PROVIDER"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -25,7 +25,23 @@ def test_an_empty_key_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNSPLASH__ACCESS_KEY", "canary-key")
-    assert "canary" not in repr(ImageSearchSettings())
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEYS", "canary-two,canary-three")
+    settings = ImageSearchSettings()
+    assert "canary" not in repr(settings)
+    assert "canary" not in str(settings.unsplash.keys())
+
+
+def test_keys_are_pooled_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEY", "one")
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEYS", " two , one,, three ")
+    keys = ImageSearchSettings().unsplash.keys()
+    assert [key.get_secret_value() for key in keys.values()] == ["one", "two", "three"]
+
+
+def test_more_keys_are_enough_for_unsplash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGES__PROVIDER", "unsplash")
+    monkeypatch.setenv("UNSPLASH__ACCESS_KEYS", "one")
+    assert len(ImageSearchSettings().unsplash.keys()) == 1
 
 
 def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(
