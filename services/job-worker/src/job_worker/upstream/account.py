@@ -10,12 +10,11 @@ what was served last: owners take turns, and inside an owner it is first come, f
 (start-time fair queueing; Goyal, Vin and Cheng, 1996).
 """
 
-from bisect import insort
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from heapq import merge
-from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 PLACES: Final = 1_000
@@ -75,19 +74,15 @@ class Key:
         used = [sum(use.by > now - rate.window for use in self.uses) for rate in rates]
         return max(0, min(rate.limit - n for rate, n in zip(rates, used, strict=True)))
 
-    def moments(self, rates: Sequence[Rate], now: datetime) -> Iterator[datetime]:
-        """Yield the moments of all calls to come, if each is made as soon as it is allowed.
+    def slots(self, rate: Rate, now: datetime) -> list[datetime]:
+        """Return for each of the calls that a rate allows at once when it can be made again.
 
         A call under way is taken to have come at once: else every promise made during a burst
         would be too late by its timeout.
         """
-        log = sorted(use.at for use in self.uses)
         first = now if self.blocked_until is None else max(now, self.blocked_until)
-        while True:
-            full = (rate for rate in rates if len(log) >= rate.limit)
-            moment = max([first, *(log[-rate.limit] + rate.window for rate in full)])
-            yield moment
-            insort(log, moment)
+        last = sorted(use.at for use in self.uses)[-rate.limit :]
+        return [first] * (rate.limit - len(last)) + [max(first, at + rate.window) for at in last]
 
     def cut(self, rates: Sequence[Rate], now: datetime) -> "Key":
         """Return the key without uses that no rate looks at any more."""
@@ -116,6 +111,9 @@ class Place:
         return self.tag, self.job
 
 
+_rank = attrgetter("rank")
+
+
 @dataclass(frozen=True, slots=True)
 class Granted:
     """A call is allowed now, with this key."""
@@ -138,6 +136,7 @@ class Account:
     rates: tuple[Rate, ...]
     keys: tuple[Key, ...]
     queue: tuple[Place, ...] = field(default=())
+    """By rank."""
     served: int = 0
     """The tag that was served last."""
     foreign: tuple[Key, ...] = ()
@@ -151,12 +150,13 @@ class Account:
         A token that nobody has a place for is for whoever asks first, so none stays unused
         while somebody asks.
         """
-        queue = [p for p in self.queue if p.job == job or p.due + COMES_WITHIN > now]
+        lapsed = now - COMES_WITHIN
+        queue = [p for p in self.queue if p.due > lapsed or p.job == job]
         others = [p for p in queue if p.job != job]
         mine = next((p for p in queue if p.job == job), None) or Place(
             max([self.served, *(p.tag for p in others if p.owner == owner)]) + 1, job, owner, now
         )
-        before = [p for p in others if p.rank < mine.rank]
+        before = others[: bisect_left(others, mine.rank, key=_rank)]
         due = sorted(p.due for p in before if p.due <= now)
         account = replace(self, keys=tuple(key.cut(self.rates, now) for key in self.keys), queue=tuple(queue))
         left = {key.name: key.left(self.rates, now) for key in account.keys}
@@ -170,14 +170,22 @@ class Account:
             # The tokens are there for jobs that have not come yet; those that do not come lose their places.
             when = min(when, due[len(due) - free] + COMES_WITHIN)
         if reserve:
-            places = sorted([*others, replace(mine, due=when)], key=lambda place: place.rank)[:PLACES]
-            account = replace(account, queue=tuple(places))
+            insort(others, replace(mine, due=when), key=_rank)
+            account = replace(account, queue=tuple(others[:PLACES]))
         return account, Wait(when - now)
 
     def moment(self, number: int, now: datetime) -> datetime:
-        """Return when the call of that number, from 0, will be allowed."""
-        number = min(number, PLACES)
-        return next(islice(merge(*(key.moments(self.rates, now) for key in self.keys)), number, None))
+        """Return when the call of that number, from 0, will be allowed if all before it are made at once.
+
+        Each slot comes back after a window. Where several rates hold it is what the strictest says
+        by itself, which may be a little early: then the job is told once more.
+        """
+        moments = []
+        for rate in self.rates:
+            slots = sorted(slot for key in self.keys for slot in key.slots(rate, now))
+            rounds, slot = divmod(min(number, PLACES), len(slots))
+            moments.append(slots[slot] + rounds * rate.window)
+        return max(moments)
 
     def settle(self, key: str, token: str, *, remaining: int | None, now: datetime) -> "Account":
         """Note that the answer to a call is there and what it said to be left of the first rate.

@@ -3,13 +3,16 @@
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from job_worker.upstream.documents import Document
 from service_chassis.backoff import Backoff
 from service_chassis.grouping import Grouped
 
 S = TypeVar("S")
+
+_AT_ONCE: Final = 100
+"""Changes in one writing: each takes up to half a millisecond of the loop, which all tasks share."""
 
 _CONFLICT = Backoff(first=timedelta(milliseconds=10), cap=timedelta(milliseconds=200))
 
@@ -54,7 +57,9 @@ class Shared(Generic[S]):
         self._store, self._name, self._part, self._task = store, name, part, task
         self._from_document, self._to_document = from_document, to_document
         self._pause = pause
-        self._changes: Grouped[Callable[[S, datetime], tuple[S, Any]], Any] = Grouped(self._change_all)
+        self._changes: Grouped[Callable[[S, datetime], tuple[S, Any]], Any] = Grouped(
+            self._change_all, most=_AT_ONCE
+        )
 
     async def read(self) -> S:
         """Return the state as it stands."""
