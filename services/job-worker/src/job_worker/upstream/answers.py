@@ -8,7 +8,7 @@ dies. It outlives its job's wait for a quota: five hundred jobs with one questio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
@@ -42,6 +42,11 @@ class Claim:
     owner: str
     until: datetime
     expected: datetime | None
+
+    def holds(self, job: str, owner: str, now: datetime) -> bool:
+        """Whether it keeps this job from asking."""
+        yields = self.expected is not None and self.owner != owner
+        return now < self.until and self.job != job and not yields
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +165,10 @@ class Answers:
                 if kept.age < self._keeping.fresh:
                     return Answer(kept.body, "hit", kept.age)
                 if kept.age >= self._keeping.fresh + self._keeping.stale:
-                    kept = None
-            if await self._store.claim(
+                    kept = replace(kept, body=None, fetched_at=None)
+            # Asked for only if it can be had: it is a write, and five hundred may be looking.
+            held = kept is not None and kept.claim is not None and kept.claim.holds(job, owner, kept.now)
+            if not held and await self._store.claim(
                 key, job=job, owner=owner, lease=self._lease, fresh=self._keeping.fresh
             ):
                 return kept

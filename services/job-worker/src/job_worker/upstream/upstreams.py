@@ -19,7 +19,7 @@ from job_worker.upstream.meters import Meters
 from job_worker.upstream.quota import USE_WITHIN, Quota
 from job_worker.upstream.shared import Shared, StateStore
 
-_TO_TELL = timedelta(seconds=10)
+_TO_TELL = timedelta(seconds=20)
 """What it takes at most, besides the call, until everybody can see the answer."""
 
 
