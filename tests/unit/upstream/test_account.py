@@ -33,10 +33,11 @@ class Play:
             token=f"t{self.tokens}",
             reserve=reserve,
         )
-        # What is stored in between is all that the next worker knows.
-        stored = account_document(self.account)
-        keys = [key.name for key in self.account.keys]
-        assert account_from(stored, rates=self.rates, keys=keys) == self.account
+        if self.tokens <= 100:
+            # What is stored in between is all that the next worker knows.
+            stored = account_document(self.account)
+            keys = [key.name for key in self.account.keys]
+            assert account_from(stored, rates=self.rates, keys=keys) == self.account
         return answer
 
     def call(self, job: str, owner: str = "one", **options: Any) -> Granted:
