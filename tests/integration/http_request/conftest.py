@@ -10,6 +10,8 @@ import pytest
 
 from job_worker.tasks import TaskContext, TaskEnvironment
 from job_worker.tasks.http_request import Answer, RequestPayload, http_request
+from job_worker.upstream.calls import Upstream
+from job_worker.upstream.upstreams import Upstreams
 from tests.support.http_upstream import HttpUpstream
 
 CANARY = "canary-3f9c17d2"
@@ -65,7 +67,9 @@ async def open_task(monkeypatch: pytest.MonkeyPatch) -> Any:
         async def open_it(settings: dict[str, str]) -> Requester:
             for name, value in settings.items():
                 monkeypatch.setenv(name, value)
-            environment = TaskEnvironment(collection=_no_collection, now=lambda: NOW)
+            environment = TaskEnvironment(
+                collection=_no_collection, now=lambda: NOW, upstreams=_NoUpstreams()
+            )
             assert http_request.resources is not None
             return Requester(await opened.enter_async_context(http_request.resources(environment)))
 
@@ -80,3 +84,11 @@ async def request_(open_task: OpenTask, upstream: HttpUpstream, elsewhere: HttpU
 
 def _no_collection(name: str) -> Any:
     raise AssertionError(f"the task asked for the collection {name}")
+
+
+class _NoUpstreams(Upstreams):
+    def __init__(self) -> None:
+        """Share nothing."""
+
+    def open(self, name: str, **_: Any) -> Upstream:
+        raise AssertionError(f"the task asked for the upstream {name}")
