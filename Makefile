@@ -74,6 +74,7 @@ types: dev
 
 docs-check: dev
 	$(if $(wildcard docs/generate.py),$(RUN)python docs/generate.py --check)
+	$(RUN)python docs/api_types.py --check
 
 lint: dev ## ruff alone
 	$(RUN)ruff check .
@@ -97,5 +98,6 @@ bench-replicas: dev ## jobs/s against replicas in containers (ARGS=--write: into
 secrets: ## passwords and certificates for the secured containers, in .secrets (ARGS=--renew: anew)
 	@$(PYTHON) deploy/make_secrets.py $(ARGS)
 
-docs: dev ## generate what docs/ takes from the code
+docs: dev ## generate what docs/ and the page's types take from the code
 	$(RUN)python docs/generate.py
+	$(RUN)python docs/api_types.py

@@ -1,7 +1,6 @@
 import { parameters } from "./api/client";
-import type { LetterFilter } from "./api/letters";
 import type { JobFilter } from "./api/queries";
-import { JOB_STATES, type JobState } from "./api/types";
+import { JOB_STATES, type JobState, type RedriveFilter } from "./api/types";
 
 /** Plain query strings (`?state=failed&state=running`) instead of the router's JSON: people read and type them. */
 export function parseSearch(text: string): Record<string, string | string[]> {
@@ -90,7 +89,7 @@ export function readLettersSearch(search: Record<string, unknown>): LettersSearc
   return read;
 }
 
-export function letterFilterOf({ all: _all, after, before, ...filter }: LettersSearch, now: number): LetterFilter {
+export function letterFilterOf({ all: _all, after, before, ...filter }: LettersSearch, now: number): RedriveFilter {
   const from = momentOf(after ?? "", now);
   const to = momentOf(before ?? "", now);
   return {

@@ -19,7 +19,7 @@ export interface LiveJob extends Position {
 
 export interface LiveProgress extends Position {
   id: string;
-  percent: number | null;
+  percent: number;
   message: string | null;
 }
 

@@ -1,16 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { type LettersSearch, letterFilterOf } from "../search";
 import { ApiError, call, parameters } from "./client";
-import type { DeadLetter, DeadLetterPage, LetterGroups, RedrivenMany } from "./types";
-
-/** What dead letters can be filtered by, listed or redriven; moments are RFC 3339. */
-export interface LetterFilter {
-  task?: string;
-  kind?: string;
-  error_type?: string;
-  after?: string;
-  before?: string;
-}
+import type { DeadLetter, DeadLetterPage, LetterGroups, RedriveFilter, RedrivenMany } from "./types";
 
 /** Null of an API that does not count groups. */
 export const letterGroupsQuery = queryOptions({
@@ -57,7 +48,7 @@ interface RedriveWay {
  * Redrives the jobs of all letters that pass. A call works for ten seconds and is then asked again for what is left: those
  * it has redriven are not failed any more, so each counts as redriven once, and the last answer says what was skipped.
  */
-export async function redriveLetters(filter: LetterFilter, { dryRun, rate }: RedriveWay = {}): Promise<RedrivenMany> {
+export async function redriveLetters(filter: RedriveFilter, { dryRun, rate }: RedriveWay = {}): Promise<RedrivenMany> {
   const body = { filter, ...(dryRun && { dry_run: true }), ...(rate && { rate_per_second: rate }) };
   let redriven = 0;
   for (;;) {

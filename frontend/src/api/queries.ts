@@ -1,7 +1,19 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { comparePositions } from "jobstream-events";
 import { ApiError, call, parameters } from "./client";
-import type { Attempt, CancelledMany, Job, JobPage, JobState, Json, LogLine, Stats, Submission, Task } from "./types";
+import type {
+  Attempt,
+  CancelFilter,
+  CancelledMany,
+  Job,
+  JobPage,
+  JobState,
+  Json,
+  LogLine,
+  Stats,
+  Submission,
+  Task,
+} from "./types";
 
 /** What the API itself can filter a list of jobs by, in its own words. */
 export interface JobFilter {
@@ -54,12 +66,7 @@ export const jobQuery = (id: string) =>
 export const attemptsQuery = (id: string, version: number) =>
   queryOptions({
     queryKey: ["attempts", id, version],
-    queryFn: async ({ signal }): Promise<Attempt[]> => {
-      const answer = await call<Attempt[] | { attempts: Attempt[] }>(`/jobs/${encodeURIComponent(id)}/attempts`, {
-        signal,
-      });
-      return Array.isArray(answer) ? answer : answer.attempts;
-    },
+    queryFn: ({ signal }) => call<Attempt[]>(`/jobs/${encodeURIComponent(id)}/attempts`, { signal }),
     placeholderData: (previous) => previous,
   });
 
@@ -117,16 +124,8 @@ export const cancelJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(i
 export const redriveJob = (id: string) => call<Job>(`/jobs/${encodeURIComponent(id)}/redrive`, { method: "POST" });
 export const deleteJob = (id: string) => call<void>(`/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 
-/** What many jobs can be cancelled by at once. */
-export interface MatchingFilter {
-  state?: JobState;
-  task?: string;
-  tag?: string;
-  batch?: string;
-}
-
 /** Cancels all live jobs that match; a call works for ten seconds, so what is left is asked for again. */
-export async function cancelMatching(filter: MatchingFilter, dryRun: boolean): Promise<CancelledMany> {
+export async function cancelMatching(filter: CancelFilter, dryRun: boolean): Promise<CancelledMany> {
   const sum: CancelledMany = { matched: 0, cancelled: 0, requested: 0, complete: false };
   while (!sum.complete) {
     const body = { filter, ...(dryRun && { dry_run: true }) };

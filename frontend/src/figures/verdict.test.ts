@@ -3,6 +3,7 @@ import { someStats } from "../testing/stats";
 import { verdictOf } from "./verdict";
 
 const NOW = Date.parse("2026-11-24T10:10:30Z");
+const NONE = { p50: null, p95: null };
 const LIVE = { state: "live", reason: null, retryAt: null, heardAt: NOW } as const;
 const LOST = { state: "reconnecting", reason: "lost", retryAt: NOW + 1, heardAt: NOW } as const;
 
@@ -15,7 +16,7 @@ test("a lost connection outweighs everything: what is shown is old", () => {
 });
 
 test("failing tasks are counted, and each leads to its failed jobs", () => {
-  const minute = { minute: "2026-11-24T10:10:00Z", task: "sleep", finished: 1, failed: 9, wait: null, run: null };
+  const minute = { minute: "2026-11-24T10:10:00Z", task: "sleep", finished: 1, failed: 9, wait: NONE, run: NONE };
   const verdict = verdictOf(someStats({ minutes: [minute] }), LIVE, NOW);
   expect(verdict).toMatchObject({ kind: "bad", title: "One task is failing" });
   expect(verdict.findings[0]?.to).toEqual({

@@ -36,7 +36,7 @@ export class Live {
           this.jobs.applyProgress(progress);
           queries.setQueryData(jobQuery(progress.id).queryKey, (known) => known && withProgress(known, progress));
           const { version, revision } = progress;
-          const percent = progress.percent === null ? "" : `${Math.round(progress.percent)} %`;
+          const percent = `${Math.round(progress.percent)} %`;
           const text = [percent, progress.message].filter(Boolean).join(" · ");
           this.log.add(progress.id, { event: "progress", version, revision, text, state: null });
         },

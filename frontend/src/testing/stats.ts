@@ -8,7 +8,17 @@ export function someStats(fields: Partial<Stats> = {}): Stats {
     oldest_pending_seconds: 0.4,
     finished_last_minute: 12,
     lag: { jobs: 0, results: 0, "dead-letter": 0 },
-    workers: [{ id: "w-1", host: "one", slots: 100, busy: 3, tasks: ["noop"] }],
+    workers: [
+      {
+        id: "w-1",
+        host: "one",
+        slots: 100,
+        busy: 3,
+        tasks: ["noop"],
+        alive_until: "2026-11-24T10:10:10.000Z",
+        started_at: "2026-11-24T10:00:00.000Z",
+      },
+    ],
     pauses: {},
     streams: 1,
     ...fields,

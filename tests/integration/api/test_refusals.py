@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api.openapi import shapes
 from tests.support.api import Api
 from tests.support.product import Product
 from tests.unit.api.test_submission import BAD
@@ -185,6 +186,7 @@ async def test_the_description_is_whole(api: Api) -> None:
     named = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert named <= schemas.keys()
     assert {"Submission", "JobView", "ProblemBody"} <= named
+    assert shapes().items() <= schemas.items(), "what the page's types are made from"
     assert schemas["Submission"]["additionalProperties"] is False
     assert schemas["BatchSubmission"]["properties"]["jobs"]["items"]["$ref"].endswith("/Submission")
     waiting = [

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { explain } from "../../api/client";
-import { cancelMatching, type MatchingFilter } from "../../api/queries";
-import type { Job } from "../../api/types";
+import { cancelMatching } from "../../api/queries";
+import type { CancelFilter, Job } from "../../api/types";
 import { type Action, allowed } from "../../jobs/actions";
 import { formatCount } from "../../time/format";
 import { Button, IconButton } from "../../ui/controls";
@@ -21,7 +21,7 @@ interface BulkBarProps {
   onAll: () => void;
   onClear: () => void;
   /** The list's filter, if the API can cancel by it. */
-  matching: MatchingFilter | null;
+  matching: CancelFilter | null;
 }
 
 /** What can be done with the ticked rows; each button says to how many of them it applies. */
@@ -52,7 +52,7 @@ export function BulkBar({ selected, onAct, onAll, onClear, matching }: BulkBarPr
 }
 
 /** Cancels by the filter itself, also what is not shown: counted first, then asked for. */
-function CancelMatching({ filter }: { filter: MatchingFilter }) {
+function CancelMatching({ filter }: { filter: CancelFilter }) {
   const notify = useNotify();
   const [matched, setMatched] = useState<number | null>(null);
   const run = async (dryRun: boolean) => {

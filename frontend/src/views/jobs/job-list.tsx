@@ -1,8 +1,7 @@
 import { useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { MatchingFilter } from "../../api/queries";
-import type { Job } from "../../api/types";
+import type { CancelFilter, Job } from "../../api/types";
 import { type Action, allowed, useJobActions } from "../../jobs/actions";
 import { holdStill } from "../../jobs/merge";
 import { useIsPhone } from "../../phone";
@@ -23,7 +22,7 @@ interface JobListProps {
   jobs: Job[];
   onTag: (tag: string) => void;
   onNearEnd: (() => void) | undefined;
-  matching: MatchingFilter | null;
+  matching: CancelFilter | null;
   end: ReactNode;
 }
 

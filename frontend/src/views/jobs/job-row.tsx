@@ -104,12 +104,10 @@ function Now({ job }: { job: Job }) {
       const { percent, message } = job.progress;
       return (
         <>
-          {percent !== null && (
-            <span className="bar" role="img" aria-label={`${Math.round(percent)} percent`}>
-              <i style={{ width: `${percent}%` }} />
-            </span>
-          )}
-          <span className="clip muted">{message ?? (percent === null ? "" : `${Math.round(percent)} %`)}</span>
+          <span className="bar" role="img" aria-label={`${Math.round(percent)} percent`}>
+            <i style={{ width: `${percent}%` }} />
+          </span>
+          <span className="clip muted">{message ?? `${Math.round(percent)} %`}</span>
         </>
       );
     }

@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
-import { type JobFilter, jobQuery, jobsQuery, type MatchingFilter } from "../../api/queries";
-import { isFinal } from "../../api/types";
+import { type JobFilter, jobQuery, jobsQuery } from "../../api/queries";
+import { type CancelFilter, isFinal } from "../../api/types";
 import { mentions } from "../../jobs/facts";
 import { useLiveJobs } from "../../jobs/live-context";
 import { withProgress } from "../../jobs/live-jobs";
@@ -87,11 +87,10 @@ export function JobsView() {
 }
 
 /** The filter as `POST /jobs/cancel` takes it; null if it says more than that, or nothing. */
-function matchingOf({ state, tag, task, batch, ...others }: JobFilter): MatchingFilter | null {
-  if (state.length > 1 || tag.length > 1 || (state[0] && isFinal(state[0])) || Object.keys(others).length > 0)
-    return null;
+function matchingOf({ state: [state, ...more], tag, task, batch, ...others }: JobFilter): CancelFilter | null {
+  if (more.length > 0 || tag.length > 1 || (state && isFinal(state)) || Object.keys(others).length > 0) return null;
   const filter = {
-    ...(state[0] && { state: state[0] }),
+    ...(state && { state }),
     ...(tag[0] !== undefined && { tag: tag[0] }),
     ...(task !== undefined && { task }),
     ...(batch !== undefined && { batch }),

@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI knows, and the schemas of what passes by it as bytes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from api.redriving import RedrivenMany
 from api.routes.jobs import Attempt, JobPage, LogLine
 from api.routes.tasks import TaskPage
 from api.statistics import Stats
+from job_contracts.lifecycle import ErrorKind, JobState, WaitReason
 from job_contracts.views import JobView
 
 _REF: Final = "#/components/schemas/{name}"
@@ -76,6 +78,57 @@ _BODIES: Final = {
 """Which body a call takes, and whether it must."""
 
 
+_WORDS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
+    "JobState": ("Where a job stands.", [*JobState]),
+    "WaitReason": ("Why a waiting job waits.", [*WaitReason]),
+    "ErrorKind": ("Why a job failed for good.", [*ErrorKind]),
+    "Priority": ("low yields to jobs that are normal.", ["normal", "low"]),
+    "PausedBy": ("Who has paused a task.", ["person", "brake"]),
+}
+"""Fields that hold one of some words. In the structs they are plain text, as they stand in records."""
+
+_WORDS_IN: Final[Mapping[str, Mapping[str, str]]] = {
+    "JobView": {"state": "JobState", "reason": "WaitReason", "priority": "Priority"},
+    "JobError": {"kind": "ErrorKind"},
+    "AttemptError": {"kind": "ErrorKind"},
+    "BatchedJob": {"state": "JobState"},
+    "PauseView": {"by": "PausedBy"},
+}
+
+_INSIDE: Final[Mapping[tuple[str, str], str]] = {
+    ("JobPage", "jobs"): "JobView",
+    ("BatchSubmission", "jobs"): "Submission",
+}
+"""What the items are of lists that pass as bytes."""
+
+
+def shapes() -> dict[str, Any]:
+    """Return the schemas of all that is sent and answered, by name."""
+    _, found = msgspec.json.schema_components(_SHAPES, ref_template=_REF)
+    for name, (why, words) in _WORDS.items():
+        found[name] = {
+            "title": name,
+            "description": why,
+            "type": "string",
+            "enum": [str(word) for word in words],
+        }
+    for shape in found.values():
+        if "properties" in shape and shape.get("additionalProperties") is not False:
+            # What is answered has all its fields, also those that have a default in the struct.
+            always = [name for name, field in shape["properties"].items() if "default" in field]
+            shape["required"] = [*shape["required"], *always]
+    for owner, fields in _WORDS_IN.items():
+        for field, name in fields.items():
+            schema = found[owner]["properties"][field]
+            ref = {"$ref": _REF.format(name=name)}
+            found[owner]["properties"][field] = (
+                {"anyOf": [ref, {"type": "null"}]} if "anyOf" in schema else ref
+            )
+    for (owner, field), name in _INSIDE.items():
+        found[owner]["properties"][field]["items"] = {"$ref": _REF.format(name=name)}
+    return found
+
+
 def describe(app: FastAPI) -> None:
     """Give the app the whole description; made when first asked for."""
 
@@ -90,10 +143,9 @@ def describe(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    _, shapes = msgspec.json.schema_components(_SHAPES, ref_template=_REF)
     for leftover in ("HTTPValidationError", "ValidationError"):
         schemas.pop(leftover, None)
-    schemas.update(shapes)
+    schemas.update(shapes())
     paths = document["paths"]
     for operations in paths.values():
         for operation in operations.values():
@@ -109,7 +161,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for history, shape in (("attempts", "Attempt"), ("logs", "LogLine")):
         paths[f"/jobs/{{job_id}}/{history}"]["get"]["responses"]["200"] = _listed(shape)
     paths["/jobs"]["post"] = _submission()
-    schemas["BatchSubmission"]["properties"]["jobs"]["items"] = {"$ref": _REF.format(name="Submission")}
     paths["/jobs/batch"]["post"]["parameters"] = [_KEY]
     paths["/jobs/{job_id}"]["get"]["parameters"].append(_PREFER)
     paths["/events"] = {"get": _stream("Watch all jobs", paths["/jobs"]["get"]["parameters"][:4])}

@@ -1,10 +1,11 @@
 """Reading jobs: the list, and of one its result, its attempts, its log."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of, json_answer
@@ -17,21 +18,29 @@ from api.store import MongoJobStore
 from job_contracts.views import encode_view, job_view
 
 
+class AttemptError(Struct, frozen=True, kw_only=True):
+    """How a run failed; with a kind if the job failed with it."""
+
+    type: str
+    message: str
+    kind: str | UnsetType = UNSET
+
+
 class Attempt(Struct, frozen=True, kw_only=True):
     """One run of a job; the running one has no outcome yet."""
 
     attempt: int
     worker: str | None
-    started_at: Any
-    finished_at: Any
+    started_at: datetime
+    finished_at: datetime | None
     outcome: str | None
-    error: Any
+    error: AttemptError | None
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
     """What the task has told while it ran."""
 
-    at: Any
+    at: datetime
     attempt: int
     level: str
     message: str
@@ -112,7 +121,7 @@ def _attempts(record: Mapping[str, Any]) -> list[Attempt]:
         running = Attempt(
             attempt=record["failures"] + 1,
             worker=record.get("worker"),
-            started_at=record.get("started_at"),
+            started_at=record["started_at"],
             finished_at=None,
             outcome=None,
             error=None,
