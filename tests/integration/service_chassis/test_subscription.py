@@ -108,6 +108,30 @@ async def test_what_is_published_is_read_once_and_committed(
         assert sum((await offsets.ends(topic)).values()) == 200
 
 
+async def test_batches_that_come_close_together_share_commits_and_the_end_commits_the_rest(
+    kafka: KafkaSettings, topic: str, publisher: Publisher
+) -> None:
+    reader = Reader(kafka, topic, "sparing")
+    commits: list[dict[TopicPartition, int]] = []
+    async with reader.subscription:
+        await until_true(lambda: reader.subscription.check().ok, within=20, what="partitions")
+        consumer = reader.subscription.consumer
+        assert consumer is not None
+        commit = consumer.commit
+
+        async def noted(offsets: dict[TopicPartition, int]) -> None:
+            commits.append(offsets)
+            await commit(offsets)
+
+        consumer.commit = noted
+        for n in range(40):
+            await publisher.publish(topic, messages(b"%d" % n))
+            await until_true(partial(has_read, reader, n + 1), within=20, what="the message", every=0.001)
+    assert len(commits) < 40
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+        assert sum((await offsets.committed("sparing")).values()) == 40
+
+
 async def test_a_failing_batch_is_tried_again_and_nothing_is_lost(
     topic: str, publisher: Publisher, start: Start
 ) -> None:

@@ -29,6 +29,9 @@ from service_chassis.settings import KafkaSettings
 log = logging.getLogger(__name__)
 
 _POLL_MS: Final = 1_000
+_COMMIT_EVERY: Final = timedelta(milliseconds=250)
+"""A commit costs Kafka as much as a batch. What a late one leaves to be read again matches nothing."""
+
 _REVOKE_PATIENCE: Final = timedelta(seconds=2)
 _TO_LEAVE: Final = timedelta(seconds=3)
 _COMMIT_AGAIN: Final = timedelta(milliseconds=500)
@@ -275,8 +278,8 @@ class Subscription:
     async def _commit_loop(self) -> None:
         while True:
             await self._to_commit.wait()
-            if not await self._commit():
-                await asyncio.sleep(_COMMIT_AGAIN.total_seconds())
+            done = await self._commit()
+            await asyncio.sleep((_COMMIT_EVERY if done else _COMMIT_AGAIN).total_seconds())
 
     async def _commit(self) -> bool:
         """Commit what is done and ours; false if it must be tried again."""
