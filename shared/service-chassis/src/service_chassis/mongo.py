@@ -75,6 +75,7 @@ class Mongo:
         self._settings = settings
         self._indexes = indexes
         self._client: Any = None
+        self._collections: dict[str, Collection] = {}
         self._task: asyncio.Task[None] | None = None
         self._offset = 0.0
         self._reason = "not connected yet"
@@ -98,13 +99,16 @@ class Mongo:
 
         Reads are majority reads, so that an event is never built from what may be rolled back.
         """
-        options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
-        return self._client[self._settings.database].get_collection(
-            name,
-            codec_options=options,
-            write_concern=WriteConcern(w="majority", j=True),
-            read_concern=ReadConcern("majority"),
-        )
+        # Kept, because making one costs as much as encoding a command.
+        if name not in self._collections:
+            options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True, tzinfo=UTC)
+            self._collections[name] = self._client[self._settings.database].get_collection(
+                name,
+                codec_options=options,
+                write_concern=WriteConcern(w="majority", j=True),
+                read_concern=ReadConcern("majority"),
+            )
+        return self._collections[name]
 
     async def aggregate(
         self, name: str, pipeline: list[dict[str, Any]], **options: Any
