@@ -8,6 +8,7 @@ from dlq_worker.parking import LetterStore
 from dlq_worker.store import MongoLetterStore
 from job_contracts.minutes import KEPT
 from job_contracts.record import Collection, GuardedMove
+from result_worker.figures import MinuteStore
 from result_worker.recording import ResultStore
 from result_worker.store import MongoResultStore
 from service_chassis.bulk import update_groups
@@ -20,6 +21,9 @@ class Keeper(Protocol):
 
     @property
     def results(self) -> ResultStore: ...
+
+    @property
+    def minutes(self) -> MinuteStore: ...
 
     @property
     def letters(self) -> LetterStore: ...
@@ -47,6 +51,10 @@ class MemoryKeeper:
 
     @property
     def results(self) -> ResultStore:
+        return self._store
+
+    @property
+    def minutes(self) -> MinuteStore:
         return self._store
 
     @property
@@ -84,6 +92,10 @@ class MongoKeeper:
 
     @property
     def results(self) -> ResultStore:
+        return MongoResultStore(self.mongo)
+
+    @property
+    def minutes(self) -> MinuteStore:
         return MongoResultStore(self.mongo)
 
     @property

@@ -58,6 +58,11 @@ class MemoryStore:
         found = {i: self.jobs[i] for i in ids if i in self.jobs}
         return {i: {k: v for k, v in r.items() if k not in {"attempts", "logs"}} for i, r in found.items()}
 
+    async def move(
+        self, moves: Sequence[GuardedMove], ids: Collection[str]
+    ) -> tuple[int, dict[str, Mapping[str, Any]]]:
+        return await self.apply(moves), await self.records(ids)
+
     async def count(self, additions: Sequence[Addition]) -> None:
         self.calls.append("count")
         for which, update in additions:

@@ -12,6 +12,7 @@ from job_contracts.messages import MessageRejected
 from job_contracts.record import Collection
 from job_contracts.topics import Topic
 from job_contracts.views import Record, changed
+from result_worker.figures import Figures
 from result_worker.recording import Recording
 from service_chassis.metrics import Metrics
 from service_chassis.settings import MongoDriver
@@ -43,8 +44,13 @@ class Story:
     def __init__(self, keeper: Keeper) -> None:
         self.heard = Heard()
         self.metrics = Metrics()
+        self.figures = Figures(store=keeper.minutes)
         self._recording = Recording(
-            store=keeper.results, publisher=self.heard, metrics=self.metrics, retention=timedelta(days=7)
+            store=keeper.results,
+            publisher=self.heard,
+            figures=self.figures,
+            metrics=self.metrics,
+            retention=timedelta(days=7),
         )
 
     async def record(self, *messages: object, start: int = 0) -> None:
@@ -203,6 +209,7 @@ async def test_a_job_is_counted_in_its_minute_once_however_often_its_result_come
     await story.record(results[0])
     await story.record(*results, results[1])
     await story.record(*results)
+    await story.figures.write()
     assert await keeper.ended(task) == {
         "finished": 2,
         "failed": 0,

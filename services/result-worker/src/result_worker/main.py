@@ -5,6 +5,7 @@ from typing import Final
 
 from job_contracts.indexes import INDEXES
 from job_contracts.topics import Group, Topic
+from result_worker.figures import Figures
 from result_worker.handlers import register_handlers
 from result_worker.publisher import KafkaPublisher
 from result_worker.recording import Recording
@@ -34,9 +35,12 @@ def create_app(settings: Settings) -> Service:
     watchdog = Watchdog(
         results, offsets=offsets, patience=settings.kafka.stuck_after, clock=time.monotonic, metrics=metrics
     )
+    store = MongoResultStore(mongo)
+    figures = Figures(store=store)
     recording = Recording(
-        store=MongoResultStore(mongo),
+        store=store,
         publisher=KafkaPublisher(publisher),
+        figures=figures,
         metrics=metrics,
         retention=settings.retention.succeeded,
     )
@@ -46,6 +50,6 @@ def create_app(settings: Settings) -> Service:
     return Service(
         NAME,
         health=health,
-        parts=[ops, mongo, publisher, offsets, results, watchdog],
+        parts=[ops, mongo, publisher, offsets, figures, results, watchdog],
         grace=Grace(settings.shutdown_grace),
     )

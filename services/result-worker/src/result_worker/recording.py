@@ -1,16 +1,15 @@
 """Records how jobs succeeded: first the result, then the move, then the event."""
 
-import asyncio
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 from uuid import uuid4
 
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobSucceeded, MessageRejected, UnreadableError, read_succeeded
-from job_contracts.minutes import Addition, Ending, additions
+from job_contracts.minutes import Ending
 from job_contracts.record import STRAY_MARGIN, GuardedMove, succeed
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
@@ -27,14 +26,8 @@ class ResultStore(Protocol):
     async def keep(self, outcomes: Sequence[JobSucceeded], *, lifetime: timedelta) -> None:
         """Store results; one that is there already for the same job and version stays."""
 
-    async def apply(self, moves: Sequence[GuardedMove]) -> int:
-        """Apply moves in one round trip; return how many jobs moved."""
-
-    async def records(self, ids: Collection[str]) -> dict[str, Record]:
-        """Return the records with these ids, without their history."""
-
-    async def count(self, additions: Sequence[Addition]) -> None:
-        """Add to the minutes in which jobs ended, in one round trip."""
+    async def move(self, moves: Sequence[GuardedMove], ids: Collection[str]) -> tuple[int, dict[str, Record]]:
+        """Apply moves; return how many jobs moved, and these jobs as they are stored then, without their history."""
 
 
 class RecordingPublisher(Protocol):
@@ -45,6 +38,13 @@ class RecordingPublisher(Protocol):
 
     async def rejected(self, letters: Sequence[MessageRejected]) -> None:
         """Divert what could not be read."""
+
+
+class EndedJobs(Protocol):
+    """Counts jobs that have ended."""
+
+    def add(self, endings: Iterable[Ending]) -> None:
+        """Count these jobs, each given once; never waits."""
 
 
 class Recording:
@@ -61,6 +61,8 @@ class Recording:
         Where records and results are.
     publisher
         Announces moves and diverts what is unreadable.
+    figures
+        Counts the jobs that have ended.
     metrics
         Counts what became of each message.
     retention
@@ -68,9 +70,15 @@ class Recording:
     """
 
     def __init__(
-        self, *, store: ResultStore, publisher: RecordingPublisher, metrics: Metrics, retention: timedelta
+        self,
+        *,
+        store: ResultStore,
+        publisher: RecordingPublisher,
+        figures: EndedJobs,
+        metrics: Metrics,
+        retention: timedelta,
     ) -> None:
-        self._store, self._publisher = store, publisher
+        self._store, self._publisher, self._figures = store, publisher, figures
         self._retention = retention
         self._dropped = metrics.dropped
         self._recorded = metrics.counter(
@@ -96,11 +104,11 @@ class Recording:
         if failpoints.ON:
             failpoints.hit("after_keep")
         token = uuid4().hex
-        moved = await self._store.apply(self._moves(outcomes, token))
+        ids = {outcome.job_id for outcome in outcomes}
+        moved, records = await self._store.move(self._moves(outcomes, token), ids)
         if failpoints.ON:
             failpoints.hit("after_move")
         self._recorded.labels("succeeded").inc(moved)
-        records = await self._store.records({outcome.job_id for outcome in outcomes})
         done: dict[str, tuple[Record, bytes]] = {}
         endings: dict[str, Ending] = {}
         dropped: Counter[str] = Counter()
@@ -114,10 +122,9 @@ class Recording:
                 done.setdefault(outcome.job_id, (record, one_line(bytes(outcome.result))))
                 if record.get("ended_by") == token:
                     endings.setdefault(outcome.job_id, Ending(record, outcome.run_seconds))
-        # Side by side: readers do not wait for figures.
-        await asyncio.gather(
-            self._publisher.changed(list(done.values())), self._store.count(additions(endings.values()))
-        )
+        # First: should the publish fail, this batch comes again under another token.
+        self._figures.add(endings.values())
+        await self._publisher.changed(list(done.values()))
         for ending in endings.values():
             lived = ending.record["finished_at"] - ending.record["created_at"]
             self._lives.labels(str(JobState.SUCCEEDED)).observe(lived.total_seconds())

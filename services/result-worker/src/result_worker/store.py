@@ -8,7 +8,7 @@ from job_contracts.messages import JobSucceeded
 from job_contracts.minutes import Addition
 from job_contracts.record import HISTORY, Collection, GuardedMove
 from job_contracts.views import Record, one_line
-from service_chassis.bulk import add_up, insert_missing, read_by_id, update_groups
+from service_chassis.bulk import add_up, insert_missing, read_by_id, update_and_read, update_groups
 from service_chassis.mongo import Mongo
 
 
@@ -32,13 +32,16 @@ class MongoResultStore:
         ]
         await insert_missing(self._mongo.collection(Collection.RESULTS), documents)
 
-    async def apply(self, moves: Sequence[GuardedMove]) -> int:
-        """Apply moves in one round trip; return how many jobs moved."""
-        return await update_groups(self._mongo.collection(Collection.JOBS), moves)
-
-    async def records(self, ids: Items[str]) -> dict[str, Record]:
-        """Return the records with these ids, without their history."""
-        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, without=HISTORY)
+    async def move(self, moves: Sequence[GuardedMove], ids: Items[str]) -> tuple[int, dict[str, Record]]:
+        """Apply moves; return how many jobs moved, and these jobs as they are stored then, without their history."""
+        jobs = self._mongo.collection(Collection.JOBS)
+        if len(ids) == len(moves) == 1:
+            # The usual batch while little is to be done: one round trip instead of two.
+            moved = await update_and_read(jobs, *moves[0], without=HISTORY)
+            if moved is not None:
+                return 1, {moved["_id"]: moved}
+            return 0, await read_by_id(jobs, ids, without=HISTORY)
+        return await update_groups(jobs, moves), await read_by_id(jobs, ids, without=HISTORY)
 
     async def count(self, additions: Sequence[Addition]) -> None:
         """Add to the minutes in which jobs ended, in one round trip."""

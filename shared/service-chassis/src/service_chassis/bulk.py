@@ -1,9 +1,9 @@
-"""Reading and writing many documents in one round trip."""
+"""Reading and writing in as few round trips as there can be."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pymongo import UpdateMany, UpdateOne
+from pymongo import ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from service_chassis.mongo import Collection
@@ -51,6 +51,16 @@ async def update_groups(
     ]
     result = await collection.bulk_write(operations, ordered=ordered)
     return int(result.modified_count)
+
+
+async def update_and_read(
+    collection: Collection, query: Any, update: Any, *, without: Iterable[str] = ()
+) -> Mapping[str, Any] | None:
+    """Update the document that matches and return it as it is stored then; None if none does."""
+    found: Mapping[str, Any] | None = await collection.find_one_and_update(
+        query, update, dict.fromkeys(without, 0), return_document=ReturnDocument.AFTER
+    )
+    return found
 
 
 async def add_up(collection: Collection, additions: Sequence[tuple[Any, Any]]) -> None:
