@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from api.batch_drafting import BatchDrafting
-from api.batching import Batching, BatchJobs, BatchRecord, job_of
+from api.batching import Batching, BatchJobs, BatchRecord, jobs_of
 from api.catalogue import Catalogue
 from api.problems import Problem
 from job_contracts.personal import cancel
@@ -83,7 +83,7 @@ async def test_all_jobs_of_a_batch_are_stored_and_announced_in_their_order(place
     rig = Rig(place)
     batch, jobs, is_new = await rig.post(noops(120, name="nightly"))
     assert is_new
-    assert jobs == sorted(jobs) == [job_of(batch, i) for i in range(120)]
+    assert jobs == sorted(jobs) == jobs_of(batch, 120)
     stored = await rig.stored(jobs)
     assert [job["payload"] for job in stored] == [f'{{"n":{n}}}' for n in range(120)]
     assert {(job["state"], job["batch"], job["version"]) for job in stored} == {("pending", batch, 1)}
@@ -185,7 +185,7 @@ async def test_a_batch_whose_jobs_are_not_all_stored_is_not_done(place: Place) -
     await rig.crash(noops(2), key="k", after=1)
     wanted = {"_id": "-", "owner": "default", "idempotency": {"key": "k"}}
     begun: BatchRecord = await place.batches.begin(wanted)
-    job = job_of(begun["_id"], 0)
+    job = jobs_of(begun["_id"], 1)[0]
     await place.jobs.change([cancel([job], owner="default", retention=DAYS)])
     view = await rig.batching().look(begun["_id"], owner="default")
     assert (view.jobs["cancelled"], view.done) == (1, False)
@@ -203,7 +203,7 @@ async def test_jobs_whose_unique_key_is_held_give_way_and_a_repeat_says_the_same
         ]
     }
     batch, jobs, _ = await rig.post(body, key="k")
-    own = [job_of(batch, i) for i in range(4)]
+    own = jobs_of(batch, 4)
     assert jobs == [holder, own[1], own[1], own[3]]
     assert (await rig.batching().look(batch, owner="default")).total == 2
     await place.jobs.change([cancel([holder, own[1]], owner="default", retention=DAYS)])
@@ -216,7 +216,7 @@ async def test_a_job_that_a_crash_has_left_with_its_unique_key_is_the_batchs_own
     body = {"jobs": [{"task": "noop", "unique_key": "u"}, {"task": "noop", "unique_key": "v"}]}
     await rig.crash(body, key="k", after=1)
     batch, jobs, _ = await rig.post(body, key="k")
-    assert jobs == [job_of(batch, 0), job_of(batch, 1)]
+    assert jobs == jobs_of(batch, 2)
     assert (await rig.batching().look(batch, owner="default")).total == 2
 
 
@@ -232,7 +232,7 @@ async def test_a_batch_is_known_as_long_as_its_last_job_may_begin_and_some_days_
 async def test_nobody_sees_the_batch_of_another_owner(place: Place) -> None:
     rig = Rig(place)
     batch, _, _ = await rig.post(noops(1))
-    for batch_id, owner in ((batch, "somebody"), ("nonsense", "default"), (job_of(batch, 0), "default")):
+    for batch_id, owner in ((batch, "somebody"), ("nonsense", "default"), (jobs_of(batch, 1)[0], "default")):
         with pytest.raises(Problem) as refused:
             await rig.batching().look(batch_id, owner=owner)
         assert refused.value.kind.slug == "not-found"

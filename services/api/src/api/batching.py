@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from uuid_utils import uuid7
 
 from api.batch_drafting import BatchDrafting
-from api.drafting import Draft, first_look, new_record, whole_milliseconds
+from api.drafting import Draft, first_look, new_record, wake_of, whole_milliseconds
 from api.forms import BatchSubmission
 from api.problems import KEY_REUSED, NOT_FOUND, Problem, unavailable
 from api.submission import Announcer, Holders, Key, check_key
@@ -148,7 +148,8 @@ class Batching:
         batch = {"_id": str(uuid7()), "owner": owner, "size": len(drafts), "created_at": began}
         if form.name is not UNSET:
             batch["name"] = form.name
-        latest = max(record["wake_at"] for record in self._records(batch, drafts))
+        look_at = first_look(began)
+        latest = max(wake_of(draft.form, began, look_at) for draft in drafts)
         return {**batch, "expire_at": latest + self._kept}
 
     async def _accept(self, wanted: dict[str, Any], drafts: Sequence[Draft]) -> AcceptedBatch:
@@ -158,10 +159,10 @@ class Batching:
         if batch.get("idempotency") != wanted.get("idempotency"):
             raise Problem(KEY_REUSED, f"batch {batch['_id']} was made with this key and another body")
         if "stored" in batch:
-            return AcceptedBatch(await self._told(batch, batch.get("held", {})), False)
-        held = await self._store(batch, drafts)
+            return AcceptedBatch(await self._told(batch, batch.get("held", {}), {}), False)
+        held, states = await self._store(batch, drafts)
         await self._batches.complete(batch["_id"], held=held)
-        return AcceptedBatch(await self._told(batch, held), True)
+        return AcceptedBatch(await self._told(batch, held, states), True)
 
     async def look(self, batch_id: str, *, owner: str) -> BatchView:
         """Return how a batch stands; `Problem` if there is none of this id."""
@@ -181,21 +182,31 @@ class Batching:
     def _records(self, batch: BatchRecord, drafts: Sequence[Draft]) -> list[dict[str, Any]]:
         # Times count from when the batch began, whichever request completes it.
         began, look_at = batch["created_at"], first_look(whole_milliseconds(self._now()))
-        return [
-            {**new_record(draft, began, look_at), "_id": job_of(batch["_id"], i), "batch": batch["_id"]}
-            for i, draft in enumerate(drafts)
+        ids = jobs_of(batch["_id"], len(drafts))
+        records = [
+            new_record(draft, began, look_at, job_id=job_id)
+            for draft, job_id in zip(drafts, ids, strict=True)
         ]
+        for record in records:
+            record["batch"] = batch["_id"]
+        return records
 
-    async def _store(self, batch: BatchRecord, drafts: Sequence[Draft]) -> dict[str, str]:
-        """Store the jobs that are not there yet; return those that give way to the holders of their keys."""
+    async def _store(
+        self, batch: BatchRecord, drafts: Sequence[Draft]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Store the jobs that are not there yet.
+
+        Returns those that give way to the holders of their keys, and the states of those that were stored here.
+        """
         records = self._records(batch, drafts)
-        missing, held = list(range(len(records))), dict[str, str]()
+        missing, held, states = list(range(len(records))), dict[str, str](), dict[str, str]()
         for _ in range(_TRIES):
             lost = await self._jobs.insert([records[i] for i in missing])
             if failpoints.ON:
                 failpoints.hit("after_insert")
             new = [records[i] for position, i in enumerate(missing) if position not in lost]
             self._announcer.stored([(record, encode_view(job_view(record))) for record in new])
+            states |= {record["_id"]: record["state"] for record in new}
             missing = [i for position, i in enumerate(missing) if position in lost]
             if missing:
                 # Some were stored by an earlier request. The others have met a job that holds their key.
@@ -205,7 +216,7 @@ class Batching:
                 held |= await self._holders({i: key for i in missing if (key := drafts[i].unique)})
                 missing = [i for i in missing if str(i) not in held]
             if not missing:
-                return held
+                return held, states
         raise unavailable("the jobs that hold a unique_key come and go too fast")
 
     async def _holders(self, keys: Mapping[int, Key]) -> dict[str, str]:
@@ -215,18 +226,24 @@ class Batching:
         found = (await self._jobs.holders(idempotency=(), unique=keys.values())).unique
         return {str(i): found[key]["_id"] for i, key in keys.items() if key in found}
 
-    async def _told(self, batch: BatchRecord, held: Mapping[str, str]) -> BatchAnswer:
-        ids = [held.get(str(i)) or job_of(batch["_id"], i) for i in range(batch["size"])]
-        states = {job["_id"]: job["state"] for job in await self._jobs.standing(ids, owner=batch["owner"])}
+    async def _told(
+        self, batch: BatchRecord, held: Mapping[str, str], states: Mapping[str, str]
+    ) -> BatchAnswer:
+        """Say how the jobs stand: as they were stored, for those whose `states` are known from that."""
+        ids = [held.get(str(i)) or job_id for i, job_id in enumerate(jobs_of(batch["_id"], batch["size"]))]
+        if others := [job_id for job_id in ids if job_id not in states]:
+            found = await self._jobs.standing(others, owner=batch["owner"])
+            states = {**states, **{job["_id"]: job["state"] for job in found}}
         return BatchAnswer(batch["_id"], [BatchedJob(job_id, states.get(job_id)) for job_id in ids])
 
 
-def job_of(batch_id: str, index: int) -> str:
-    """Return the id of a job in a batch: a UUIDv7 of the batch's time, in the order of the jobs.
+def jobs_of(batch_id: str, count: int) -> list[str]:
+    """Return the ids of the jobs in a batch, in order: UUIDv7 of the batch's time.
 
-    >>> job_of("0198c0de-1234-7000-8000-000000000000", 10)
+    >>> jobs_of("0198c0de-1234-7000-8000-000000000000", 11)[10]
     '0198c0de-1234-700a-a20a-3c239bc67aae'
     """
     tail = hashlib.sha256(batch_id.encode()).hexdigest()
     variant = "89ab"[int(tail[0], 16) % 4]
-    return f"{batch_id[:13]}-7{index:03x}-{variant}{tail[1:4]}-{tail[4:16]}"
+    head, end = f"{batch_id[:13]}-7", f"-{variant}{tail[1:4]}-{tail[4:16]}"
+    return [f"{head}{index:03x}{end}" for index in range(count)]

@@ -85,12 +85,20 @@ def whole_milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def new_record(draft: Draft, now: datetime, look_at: datetime) -> dict[str, Any]:
+def wake_of(form: Submission, now: datetime, look_at: datetime) -> datetime:
+    """Return when somebody must look at a new job, which is at its expiry if nothing comes before."""
+    _, _, wake_at = _standing(form, now, look_at)
+    return wake_at if form.expires_in is UNSET else min(wake_at, _expiry(form.expires_in, now))
+
+
+def new_record(
+    draft: Draft, now: datetime, look_at: datetime, *, job_id: str | None = None
+) -> dict[str, Any]:
     """Return the record of a new job; a pending one is looked at again at `look_at`."""
     form = draft.form
     state, reason, wake_at = _standing(form, now, look_at)
     record: dict[str, Any] = {
-        "_id": str(uuid7()),
+        "_id": job_id or str(uuid7()),
         "owner": draft.owner,
         "task": form.task,
         "payload": draft.payload,
