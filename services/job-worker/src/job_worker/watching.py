@@ -77,7 +77,10 @@ class Watching:
         while True:
             await asyncio.sleep(step)
             now = self._clock()
-            lasting = [j for j in self._execution.running.values() if now - j.started >= step]
+            # One whose outcome is on its way lasts for as long as Kafka takes: what it has to say comes with that.
+            lasting = [
+                j for j in self._execution.running.values() if j.sending is None and now - j.started >= step
+            ]
             if not lasting:
                 continue
             try:
