@@ -28,6 +28,8 @@ class Tally:
     ended_until: float = 0.0
     answers: list[float] = field(default_factory=list)
     """Seconds from sending to the answer of each POST."""
+    accepted: int = 0
+    """Jobs in those answers."""
     latencies: list[float] = field(default_factory=list)
     """Seconds from due, or sent, to the final event of each job."""
     refused: dict[int, int] = field(default_factory=dict)
@@ -44,12 +46,12 @@ class Driver:
 
     def __init__(self, url: str, body: bytes) -> None:
         self._address = Address(url)
-        self._request = self._address.post("/jobs", body)
+        self._body = body
         self._due: dict[str, float] = {}
         self._early: dict[str, float] = {}
         self._tally = Tally(0)
         self._all_ended = asyncio.Event()
-        self._id = msgspec.json.Decoder(_Accepted).decode
+        self._accepted = msgspec.json.Decoder(_Accepted).decode
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -60,27 +62,33 @@ class Driver:
         finally:
             listener.close()
 
-    async def closed_loop(self, jobs: int, connections: int, *, within: float = 120) -> Tally:
-        """Post from so many connections, each as fast as it is answered."""
-        numbers = iter(range(jobs))
+    async def closed_loop(
+        self, jobs: int, connections: int, *, batch: int | None = None, within: float = 120
+    ) -> Tally:
+        """Post from so many connections, each as fast as it is answered; with `batch` so many jobs at once."""
+        request = self._request(batch)
+        numbers = iter(range(jobs // (batch or 1)))
 
         async def post_on() -> None:
             poster = await Poster.open(self._address)
             for _ in numbers:
-                await self._submit(poster, due=None)
+                await self._submit(poster, request, due=None)
             poster.close()
 
         return await self._measure(
-            jobs, lambda: asyncio.gather(*(post_on() for _ in range(connections))), within
+            jobs // (batch or 1) * (batch or 1),
+            lambda: asyncio.gather(*(post_on() for _ in range(connections))),
+            within,
         )
 
     async def open_loop(self, jobs: int, rate: float, *, within: float = 60) -> Tally:
         """Post `rate` jobs a second whatever the answers do, so that a slow answer cannot slow the load."""
         idle: list[tuple[float, Poster]] = []
+        request = self._request(None)
 
         async def post(due: float) -> None:
             poster = _still_open(idle) or await Poster.open(self._address)
-            await self._submit(poster, due=due)
+            await self._submit(poster, request, due=due)
             idle.append((time.perf_counter(), poster))
 
         async def post_all() -> None:
@@ -108,19 +116,27 @@ class Driver:
             pass
         return tally
 
-    async def _submit(self, poster: Poster, *, due: float | None) -> None:
+    def _request(self, batch: int | None) -> bytes:
+        if batch is None:
+            return self._address.post("/jobs", self._body)
+        return self._address.post("/jobs/batch", b'{"jobs":[%b]}' % b",".join([self._body] * batch))
+
+    async def _submit(self, poster: Poster, request: bytes, *, due: float | None) -> None:
         sent = time.perf_counter()
-        status, body = await poster.send(self._request)
+        status, body = await poster.send(request)
         self._tally.answers.append(time.perf_counter() - sent)
         if status not in {200, 202}:
             self._tally.refused[status] = self._tally.refused.get(status, 0) + 1
             return
-        job_id = self._id(body).id
-        if not job_id:
+        accepted = self._accepted(body)
+        ids = [job.id for job in accepted.jobs] or [accepted.id]
+        if not all(ids):
             raise WireError("an accepted job has no id")
-        self._due[job_id] = sent if due is None else due
-        if (ended := self._early.pop(job_id, None)) is not None:
-            self._settle(job_id, ended)
+        self._tally.accepted += len(ids)
+        for job_id in ids:
+            self._due[job_id] = sent if due is None else due
+            if (ended := self._early.pop(job_id, None)) is not None:
+                self._settle(job_id, ended)
 
     def _ended(self, job_id: str) -> None:
         now = time.perf_counter()
@@ -137,10 +153,17 @@ class Driver:
             self._all_ended.set()
 
 
+class _Job(msgspec.Struct):
+    """A job in the answer to a POST of several."""
+
+    id: str = ""
+
+
 class _Accepted(msgspec.Struct):
     """What of the answer to a POST matters here."""
 
     id: str = ""
+    jobs: list[_Job] = []
 
 
 def _still_open(idle: list[tuple[float, Poster]]) -> Poster | None:

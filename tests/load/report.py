@@ -38,9 +38,7 @@ class Figures:
             ended=len(tally.latencies),
             refused=tally.refused,
             per_second=round(tally.per_second, 1),
-            accepted_per_second=round(
-                len(tally.answers) / max(tally.accepted_until - tally.started, 1e-9), 1
-            ),
+            accepted_per_second=round(tally.accepted / max(tally.accepted_until - tally.started, 1e-9), 1),
             latency_ms=(percentile(tally.latencies, 0.5), percentile(tally.latencies, 0.99)),
             answer_ms=(percentile(tally.answers, 0.5), percentile(tally.answers, 0.99)),
             cpu_us=cpu_us,
