@@ -1,7 +1,7 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes bench-replicas
+.PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes bench-replicas bench-all bench-scale
 
 # The first Python that is new enough; `make PYTHON=…` names one.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -88,6 +88,12 @@ lock: ## write requirements/*.lock anew (ARGS=--upgrade)
 
 bench: dev ## jobs/s, CPU per job and latency of the running code, as in docs/performance.md
 	$(RUN)python -m tests.load $(ARGS)
+
+bench-all: dev ## the same in turns with other designs, if ../shared/bench is there (ARGS='--rounds 1'); needs redis-server and Node
+	$(RUN)python -m tests.load.beside $(ARGS)
+
+bench-scale: dev ## a million pending, five million ended, four job-workers (ARGS='--pending 100000 --finished 500000'): an hour
+	$(RUN)python -m tests.load.scale $(ARGS)
 
 screenshots: dev ## a picture of every view in .local/screenshots, and the README's in docs/images
 	$(RUN)python docs/screenshots.py

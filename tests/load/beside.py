@@ -1,0 +1,166 @@
+"""`make bench-all`: the product in turns with other designs of the same service, one machine, one hour.
+
+The others lie in `../shared/bench`, or where YARDSTICKS says: each is a folder with a `run.sh` that starts it on
+the Redis and the MongoDB it needs, drives it with `drive.py`, and prints one line of JSON a load. The same driver
+drives the product. They share the product's mongod and Kafka, which do nothing else meanwhile, and are copied
+first, since they install what they need beside themselves.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import uvloop
+
+from jobstream_local.stack import Ports, Replicas, Stack
+from tests.load.goals import Goal, table
+
+_LOADS: Final = (
+    ("--n", "4000", "--conns", "64", "--warmup", "4000"),
+    ("--rate", "100", "--seconds", "15", "--warmup", "0"),
+    ("--n", "6000", "--conns", "8", "--batch", "100"),
+)
+_OURS: Final = "ours"
+_SEED: Final = "seed"
+_BULLMQ: Final = "bullmq"
+
+Row = Mapping[str, Any]
+
+
+def main() -> int:
+    """Measure and print; 1 if there is nothing to compare with."""
+    parser = argparse.ArgumentParser(
+        prog="tests.load.beside", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="the table shows medians")
+    parser.add_argument("--systems", nargs="+", default=[_SEED, _BULLMQ], help="folders of the yardsticks")
+    options = parser.parse_args()
+    source = Path(os.environ.get("YARDSTICKS") or Path(__file__).parents[3] / "shared" / "bench")
+    if not (source / "drive.py").exists():
+        _say(f"no yardsticks at {source}; `make bench` measures the product alone")
+        return 1
+    if missing := [name for name in ("redis-server", "node", "ss") if shutil.which(name) is None]:
+        _say(f"not on PATH: {', '.join(missing)}")
+        return 1
+    return uvloop.run(_compare(options, source))
+
+
+async def _compare(options: argparse.Namespace, source: Path) -> int:
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="jobstream-beside-") as folder:
+        yardsticks, home = Path(folder) / "bench", Path(folder) / "home"
+        shutil.copytree(source, yardsticks, ignore=shutil.ignore_patterns("node_modules"))
+        for path in yardsticks.rglob("*"):
+            path.chmod(path.stat().st_mode | 0o200)
+        async with Stack(home, ports=Ports.free(), replicas=Replicas()) as stack:
+            services = [part.name for part in stack.parts.values() if part.kind not in ("mongod", "kafka")]
+            for number in range(1, options.rounds + 1):
+                for system in (_OURS, *options.systems):
+                    _say(f"round {number}: {system}")
+                    if system == _OURS:
+                        await asyncio.gather(*(stack.start(name) for name in services if number > 1))
+                        rows += await _ours(stack, yardsticks)
+                        await asyncio.gather(*(stack.stop(name) for name in services))
+                    else:
+                        rows += await _other(stack, yardsticks, system)
+    print(f"\n{_table(rows)}\n\n{table(_judged(rows))}\n\n{json.dumps(rows)}")
+    return 0 if all(row["done"] == row["n"] for row in rows if row["system"] == _OURS) else 1
+
+
+async def _ours(stack: Stack, yardsticks: Path) -> list[dict[str, Any]]:
+    pids = ",".join(f"{p.kind}={p.process.pid}" for p in stack.parts.values() if p.process.pid)
+    rows = []
+    for load in _LOADS:
+        drive = [sys.executable, str(yardsticks / "drive.py"), "--system", _OURS, "--base", stack.api_url]
+        rows += await _lines([*drive, "--pids", pids, *load], {})
+    return rows
+
+
+async def _other(stack: Stack, yardsticks: Path, system: str) -> list[dict[str, Any]]:
+    loads = [word for load in _LOADS for word in ("/", *load)][1:]
+    env = {"MONGO_URL": stack.mongo_uri, "KAFKA": stack.bootstrap_servers, "PY": sys.executable}
+    return await _lines([str(yardsticks / system / "run.sh"), *loads], env)
+
+
+async def _lines(command: Sequence[str], env: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Run a command and return what it prints, a line of JSON each."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, **env}
+    )
+    assert process.stdout is not None
+    told = [line async for line in process.stdout]
+    await process.wait()
+    if not told:
+        raise OSError(f"{command[0]} told nothing")
+    return [json.loads(line) for line in told]
+
+
+def _table(rows: Sequence[Row]) -> str:
+    lines = [
+        "| system | load | jobs/s | p50 / p99, ms | CPU µs/job | of which |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for load in dict.fromkeys(row["load"] for row in rows):
+        for system in dict.fromkeys(row["system"] for row in rows):
+            rounds = _of(rows, system, load)
+            split = ", ".join(
+                f"{name} {median(row['cpu_split'][name] for row in rounds):,.0f}"
+                for name in rounds[0]["cpu_split"]
+            )
+            cells = [
+                system,
+                load,
+                f"{_median(rounds, 'done_per_s'):,.0f}",
+                f"{_median(rounds, 'e2e_p50_ms'):.1f} / {_median(rounds, 'e2e_p99_ms'):.1f}",
+                f"{_median(rounds, 'cpu_us_per_job'):,.0f}",
+                split,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _judged(rows: Sequence[Row]) -> list[Goal]:
+    """Return the goals that name another design."""
+    single, _, batches = dict.fromkeys(row["load"] for row in rows)
+    wanted = (
+        ("single POSTs", single, _SEED, 3, 2),
+        ("single POSTs", single, _BULLMQ, 0.7, 0.7),
+        ("single POSTs", single, "taskiq", 6, 6),
+        ("batches of 100", batches, _SEED, 4, 3),
+        ("batches of 100", batches, _BULLMQ, 0.9, 0.9),
+    )
+    return [
+        Goal(
+            f"{name}, jobs/s / those of {other}",
+            goal,
+            first,
+            _median(_of(rows, _OURS, load), "done_per_s") / _median(_of(rows, other, load), "done_per_s"),
+            at_least=True,
+        )
+        for name, load, other, goal, first in wanted
+        if _of(rows, other, load)
+    ]
+
+
+def _of(rows: Sequence[Row], system: str, load: str) -> list[Row]:
+    return [row for row in rows if row["system"] == system and row["load"] == load]
+
+
+def _median(rows: Sequence[Row], figure: str) -> float:
+    return median(float(row[figure] or 0) for row in rows)
+
+
+def _say(text: str) -> None:
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
