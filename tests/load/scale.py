@@ -62,7 +62,10 @@ async def _measure(options: argparse.Namespace) -> int:
     goals: list[Goal] = []
     for name in options.only or _MEASURES:
         _say(name)
-        goals += await _MEASURES[name](options)
+        found = await _MEASURES[name](options)
+        for goal in found:
+            _say(goal.row())  # should the next measure fail, this one was not for nothing
+        goals += found
     print(f"\n{table(goals)}\n")
     print(json.dumps({goal.measure: round(goal.measured, 3) for goal in goals}))
     return 0
