@@ -90,9 +90,13 @@ def test_every_direct_dependency_is_accounted_for() -> None:
     needed: set[str] = set()
     for file in [_ROOT / "pyproject.toml", *_ROOT.glob("*/*/pyproject.toml")]:
         manifest = tomllib.loads(file.read_text())
-        groups = manifest.get("dependency-groups", {}).values()
+        project = manifest.get("project", {})
+        groups = [
+            *manifest.get("dependency-groups", {}).values(),
+            *project.get("optional-dependencies", {}).values(),
+        ]
         for requirement in [
-            *manifest.get("project", {}).get("dependencies", []),
+            *project.get("dependencies", []),
             *manifest.get("build-system", {}).get("requires", []),
             *(requirement for group in groups for requirement in group),
         ]:

@@ -205,3 +205,16 @@ class ServiceSettings(BaseSettings, _NumbersAreSeconds):
             description="For tests of crashes alone: the place at which the process kills itself",
         ),
     ] = ""
+
+
+class HostedImagesSettings(SharedSection):
+    """Where the pictures lie that are shown from here; who stores them and who shows them read the same."""
+
+    store_url: Annotated[
+        str,
+        Field(
+            pattern=r"^$|^(file|s3|gs|az|memory)://",
+            description="`file:///folder`, `s3://bucket/prefix`, `gs://…` or `az://…`; empty: MongoDB, which every "
+            "service reaches anyway",
+        ),
+    ] = ""
