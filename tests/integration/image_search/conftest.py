@@ -1,4 +1,4 @@
-"""The task with its resources as the worker opens them, a real MongoDB, and the stand-in for Unsplash."""
+"""The task with its resources as the worker opens them, a real MongoDB, and the stand-ins for providers."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from job_worker.tasks import TaskContext, TaskEnvironment
 from job_worker.tasks.image_search import SearchPayload, SearchResult, image_search
+from job_worker.tasks.image_search.pictures import Picture
 from job_worker.upstream.circuit import Patience
 from job_worker.upstream.meters import Meters
 from job_worker.upstream.stores import MongoAnswerStore, MongoStateStore
@@ -23,7 +24,9 @@ from jobstream_local.mongod import Mongod
 from jobstream_local.ports import free_port
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
-from service_chassis.settings import MongoSettings
+from service_chassis.settings import MongoDriver, MongoSettings
+from tests.support.openverse import Openverse
+from tests.support.pixabay import Pixabay
 from tests.support.unsplash import KEY, Unsplash
 
 NOW = datetime(2026, 3, 1, 12, 40, tzinfo=UTC)
@@ -44,17 +47,19 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mongod]:
 @pytest.fixture
 async def mongo(mongod: Mongod) -> AsyncIterator[Mongo]:
     """An empty database."""
-    settings = MongoSettings(uri=SecretStr(mongod.uri), database="images")
-    async with opened(settings) as mongo:
+    async with opened(mongod) as mongo:
         yield mongo
 
 
 @asynccontextmanager
-async def opened(settings: MongoSettings) -> AsyncIterator[Mongo]:
+async def opened(mongod: Mongod, *, driver: MongoDriver = MongoDriver.PYMONGO) -> AsyncIterator[Mongo]:
     """A connection to a database that is emptied first."""
+    # Patient: a busy machine is slow, not away.
+    patience = timedelta(seconds=20)
+    settings = MongoSettings(uri=SecretStr(mongod.uri), database="images", driver=driver, patience=patience)
     async with Mongo(settings, indexes={}) as mongo:
         await mongo.ready()
-        for name in ("images", "upstreams", "answers"):
+        for name in ("images", "image_sources", "upstreams", "answers"):
             await mongo.collection(name).delete_many({})
         yield mongo
 
@@ -81,10 +86,23 @@ class Searcher:
     async def __call__(
         self, *, job: str | None = None, owner: str = "default", **payload: Any
     ) -> SearchResult:
+        return (await self.with_log(job=job, owner=owner, **payload))[0]
+
+    async def find(self, **payload: Any) -> list[Picture]:
+        """Return what the provider alone finds, with nothing around it."""
+        context = TaskContext(job_id="job", attempt=1)
+        (provider,) = self.resource._searcher._providers.values()
+        found: list[Picture] = await provider.search(SearchPayload(**payload), context.progress)
+        return found
+
+    async def with_log(
+        self, *, job: str | None = None, owner: str = "default", **payload: Any
+    ) -> tuple[SearchResult, list[str]]:
+        """Return the result, and what the task has written into the job's log."""
         job = job or f"job-{next(JOBS):04d}"
         context = TaskContext(job_id=job, attempt=1, owner=owner, resource=self.resource)
         result: SearchResult = await image_search.function(SearchPayload(**payload), context)
-        return result
+        return result, [line["message"] for line in context.take_lines()]
 
 
 OpenSearch = Callable[..., Awaitable[Searcher]]
@@ -93,6 +111,18 @@ OpenSearch = Callable[..., Awaitable[Searcher]]
 @pytest.fixture
 def unsplash() -> Iterator[Unsplash]:
     with Unsplash() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def openverse() -> Iterator[Openverse]:
+    with Openverse() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def pixabay() -> Iterator[Pixabay]:
+    with Pixabay() as stand_in:
         yield stand_in
 
 

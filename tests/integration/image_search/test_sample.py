@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
 
@@ -16,13 +17,13 @@ from jobstream_local.mongod import Mongod
 from jobstream_local.ports import free_port
 from service_chassis.mongo import Mongo
 from service_chassis.settings import MongoDriver, MongoSettings
-from tests.integration.image_search.conftest import OpenSearch, Searcher, opened
+from tests.integration.image_search.conftest import NOW, OpenSearch, Searcher, opened
 
 
 @pytest.fixture(params=list(MongoDriver))
 async def mongo(request: pytest.FixtureRequest, mongod: Mongod) -> AsyncIterator[Mongo]:
-    settings = MongoSettings(uri=SecretStr(mongod.uri), database="images", driver=request.param)
-    async with opened(settings) as mongo:
+    """The database by each driver."""
+    async with opened(mongod, driver=request.param) as mongo:
         yield mongo
 
 
@@ -47,7 +48,8 @@ async def test_every_picture_is_kept_under_the_hash_of_its_bytes(sampler: Search
         assert document["content_type"] == "image/jpeg"
         with Image.open(BytesIO(data), formats=["JPEG"]) as picture:
             assert picture.size == (document["width"], document["height"])
-        assert document.keys() == {"_id", "content_type", "bytes", "width", "height", "created_at"}
+        assert document["size"] == len(data)
+        assert document["kept_until"] == NOW + timedelta(days=8), "the life of a job and a day of grace"
 
 
 async def test_the_same_words_give_the_same_pictures_and_no_second_document(

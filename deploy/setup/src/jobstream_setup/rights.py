@@ -63,12 +63,14 @@ RIGHTS: Final[Mapping[Service, Rights]] = {
         follows=(Group.RESULT_WORKER, Group.DLQ_WORKER),
         collections={
             Collection.JOBS: ("find", "insert", "update"),
+            Collection.RESULTS: ("find",),
             Collection.WORKERS: ("find", "insert", "update", "remove"),
             Collection.LEASES: ("find", "insert", "update", "remove"),
             Collection.TASKS: ("find", "insert", "update"),
-            Collection.IMAGES: ("find", "insert", "update"),
             Collection.UPSTREAMS: ("find", "insert", "update"),
             Collection.ANSWERS: ("find", "insert", "update"),
+            Collection.IMAGES: ("find", "insert", "update", "remove"),
+            Collection.IMAGE_SOURCES: ("find", "insert", "update"),
         },
     ),
     Service.RESULT_WORKER: Rights(

@@ -85,6 +85,11 @@ class Dispatcher:
                     raise
                 log.info("dispatcher.not_resigned", extra={"reason": repr(error)[:200]})
 
+    @property
+    def leads(self) -> bool:
+        """Whether this replica was the active one when it last asked."""
+        return self._leading
+
     async def _run(self) -> None:
         while True:
             full = False

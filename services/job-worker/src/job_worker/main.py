@@ -25,7 +25,9 @@ from job_worker.resources import Resources
 from job_worker.settings import Settings
 from job_worker.slots import Slots
 from job_worker.store import MongoJobStore
+from job_worker.sweeping import Sweeping
 from job_worker.tasks import Task, TaskEnvironment
+from job_worker.tasks.image_search.leftovers import Leftovers
 from job_worker.turns import Turns
 from job_worker.upstream.meters import Meters
 from job_worker.upstream.stores import MongoAnswerStore, MongoStateStore
@@ -34,6 +36,7 @@ from job_worker.watching import Watching
 from service_chassis.health import Health
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
+from service_chassis.objects import Objects
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.publisher import Publisher
 from service_chassis.server import Grace, Part, Service, ops_server
@@ -141,6 +144,17 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         now=mongo.now,
         metrics=metrics,
     )
+    sweeping = Sweeping(
+        leftovers=Leftovers(
+            collection=mongo.collection,
+            objects=Objects(settings.images.store_url) if settings.images.store_url else None,
+            now=mongo.now,
+        ),
+        leads=lambda: dispatcher.leads,
+        every=settings.images.sweep_every,
+        clock=clock,
+        metrics=metrics,
+    )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
     metrics.gauge("slots_total", "Slots there are").set(slots.total)
     catalogue = Catalogue(tasks, store=store, moving=moving)
@@ -155,5 +169,6 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, resources]
-    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, subscription, watchdog]
+    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, sweeping]
+    parts += [subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)

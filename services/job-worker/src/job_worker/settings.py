@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from job_worker.upstream.circuit import Patience
-from service_chassis.settings import Section, ServiceSettings, SharedSection
+from service_chassis.settings import HostedImagesSettings, Section, ServiceSettings, SharedSection
 
 
 class WorkerSettings(Section):
@@ -99,6 +99,14 @@ class BreakerSettings(Section):
         )
 
 
+class ImagesSettings(HostedImagesSettings):
+    """How pictures that are shown from here go again."""
+
+    sweep_every: Annotated[
+        timedelta, Field(description="Between two looks for pictures that no result shows any more")
+    ] = timedelta(minutes=1)
+
+
 class RetentionSettings(SharedSection):
     """How long jobs are kept after their end."""
 
@@ -113,3 +121,4 @@ class Settings(ServiceSettings):
     brake: BrakeSettings = BrakeSettings()
     breaker: BreakerSettings = BreakerSettings()
     retention: RetentionSettings = RetentionSettings()
+    images: ImagesSettings = ImagesSettings()

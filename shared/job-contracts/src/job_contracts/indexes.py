@@ -93,5 +93,8 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
     Collection.BATCHES: (_IDEMPOTENCY_KEY, _TTL),
     Collection.UPSTREAMS: (_TTL,),
     Collection.ANSWERS: (_TTL,),
+    # Looked through for what nobody needs any more; no TTL index, for the bytes may lie elsewhere.
+    Collection.IMAGES: (IndexSpec("kept_until", [("kept_until", 1)]),),
+    Collection.IMAGE_SOURCES: (_TTL,),
 }
 """Indexes by collection."""

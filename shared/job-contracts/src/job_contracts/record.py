@@ -67,6 +67,7 @@ class Collection(StrEnum):
     IMAGES = "images"
     UPSTREAMS = "upstreams"
     ANSWERS = "answers"
+    IMAGE_SOURCES = "image_sources"
 
 
 class GuardedMove(NamedTuple):

@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field
 
+from job_worker.tasks.image_search.addresses import WebAddress
 from job_worker.tasks.image_search.pictures import Attribution, Author, Picture, Urls
 from job_worker.tasks.image_search.settings import is_loopback
 
@@ -12,22 +13,6 @@ _GREY: Final = "#808080"
 """Colour of a photograph that Unsplash gives none for."""
 
 
-def _safe(url: str, info: ValidationInfo) -> str:
-    """Let only web addresses pass: the page makes links and pictures of them."""
-    if any(char <= " " or char == "\x7f" for char in url):
-        raise ValueError("has blanks or control characters")
-    parts = urlsplit(url)
-    if not parts.hostname or "@" in parts.netloc or "\\" in url:
-        raise ValueError("has no plain host")
-    loopback_is_fine = bool(info.context and info.context["loopback"])
-    if parts.scheme != "https" and not (
-        loopback_is_fine and parts.scheme in {"http", "https"} and is_loopback(url)
-    ):
-        raise ValueError("is not https")
-    return url
-
-
-_Url = Annotated[str, Field(max_length=2_048), AfterValidator(_safe)]
 _Text = Annotated[str, Field(max_length=20_000)]
 
 
@@ -36,11 +21,11 @@ class _Read(BaseModel):
 
 
 class _PhotoUrls(_Read):
-    raw: _Url
-    full: _Url
-    regular: _Url
-    small: _Url
-    thumb: _Url
+    raw: WebAddress
+    full: WebAddress
+    regular: WebAddress
+    small: WebAddress
+    thumb: WebAddress
 
 
 class _PhotoLinks(_Read):
@@ -49,7 +34,7 @@ class _PhotoLinks(_Read):
 
 
 class _UserLinks(_Read):
-    html: _Url
+    html: WebAddress
 
 
 class _User(_Read):

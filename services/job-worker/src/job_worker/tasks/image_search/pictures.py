@@ -1,11 +1,15 @@
 """What is asked of an image search and what it answers."""
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-ProviderName = Literal["unsplash", "sample"]
+ProviderName = Literal["unsplash", "openverse", "pixabay", "sample"]
+
+Progress = Callable[[float, str | None], Awaitable[None]]
+"""Tells how far a search is: percent, and a few words."""
 
 
 class Orientation(StrEnum):
@@ -35,10 +39,17 @@ class SearchPayload(BaseModel):
     orientation: Annotated[Orientation | None, Field(description="Only pictures of this form")] = None
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+_IfAny = Field(exclude_if=_is_none)
+
+
 class Urls(BaseModel):
     """One picture in several sizes; a path without a host is served by the API."""
 
-    raw: Annotated[str | None, Field(exclude_if=lambda url: url is None)] = None
+    raw: Annotated[str | None, _IfAny] = None
     full: str
     regular: Annotated[str, Field(description="1080 pixels wide")]
     small: Annotated[str, Field(description="400 pixels wide")]
@@ -58,6 +69,11 @@ class Attribution(BaseModel):
     text: str
     provider_name: str
     provider_url: str | None
+    license: Annotated[str | None, _IfAny] = None
+    license_url: Annotated[str | None, _IfAny] = None
+    source_url: Annotated[
+        str | None, Field(description="Where the picture was published", exclude_if=_is_none)
+    ] = None
 
 
 class Picture(BaseModel):

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Final, Literal
@@ -15,10 +14,12 @@ from job_worker.tasks.image_search.pictures import (
     Author,
     Orientation,
     Picture,
+    Progress,
     SearchPayload,
     Urls,
 )
 from service_chassis.mongo import is_outage
+from service_chassis.objects import ObjectsError
 
 _REMEMBERED: Final = 4_096
 _PATIENCE: Final = timedelta(seconds=20)
@@ -38,18 +39,27 @@ class SampleProvider:
     ----------
     painters
         Where drawing runs, so that the loop stays free.
+    public_url
+        What stands before the hash of a picture in results.
     """
 
     name: Literal["sample"] = "sample"
+    hosting: Literal["rehost"] = "rehost"
 
-    def __init__(self, *, gallery: Gallery, painters: Executor, patience: timedelta = _PATIENCE) -> None:
-        self._gallery, self._painters, self._patience = gallery, painters, patience
+    def __init__(
+        self,
+        *,
+        gallery: Gallery,
+        painters: Executor,
+        public_url: str = "/images",
+        patience: timedelta = _PATIENCE,
+    ) -> None:
+        self._gallery, self._painters = gallery, painters
+        self._public_url, self._patience = public_url, patience
         self._easel = asyncio.Semaphore(1)
         self._known: OrderedDict[_Key, Drawn] = OrderedDict()
 
-    async def search(
-        self, payload: SearchPayload, progress: Callable[[float, str | None], Awaitable[None]]
-    ) -> list[Picture]:
+    async def search(self, payload: SearchPayload, progress: Progress) -> list[Picture]:
         """Return exactly as many drawings as asked for."""
         keys = [(payload.query.casefold(), number, payload.orientation) for number in range(payload.count)]
         try:
@@ -65,11 +75,13 @@ class SampleProvider:
                         await progress(100 * done / len(keys), f"{done} of {len(keys)} pictures drawn")
                 finally:
                     self._easel.release()
+        except ObjectsError as error:
+            raise RateLimited("the pictures cannot be kept: their store is away", until=_COME_BACK) from error
         except Exception as error:
             if is_outage(error):
                 raise RateLimited("the pictures cannot be kept: MongoDB is away", until=_COME_BACK) from error
             raise
-        return [_picture(there[key]) for key in keys]
+        return [self._picture(there[key]) for key in keys]
 
     async def _take_easel(self) -> None:
         try:
@@ -80,7 +92,7 @@ class SampleProvider:
 
     async def _still_there(self, keys: list[_Key]) -> dict[_Key, Drawn]:
         known = {key: drawn for key in keys if (drawn := self._known.get(key))}
-        kept = await self._gallery.kept(hash_ for drawn in known.values() for hash_ in drawn.hashes)
+        kept = await self._gallery.still_kept(hash_ for drawn in known.values() for hash_ in drawn.hashes)
         return {key: drawn for key, drawn in known.items() if kept.issuperset(drawn.hashes)}
 
     async def _draw(self, key: _Key) -> Drawn:
@@ -91,21 +103,20 @@ class SampleProvider:
             self._known.popitem(last=False)
         return drawn
 
-
-def _picture(drawn: Drawn) -> Picture:
-    regular, small, thumb = (f"/images/{hash_}" for hash_ in drawn.hashes)
-    return Picture(
-        id=drawn.hashes[0][:16],
-        width=drawn.width,
-        height=drawn.height,
-        color=drawn.color,
-        blur_hash=drawn.blur_hash,
-        alt=f"Drawing: {drawn.description}",
-        urls=Urls(full=regular, regular=regular, small=small, thumb=thumb),
-        author=Author(name="Jobstream sampler", url=None),
-        attribution=Attribution(
-            text="Drawn by Jobstream, not a photograph", provider_name="Jobstream", provider_url=None
-        ),
-        download_location=None,
-        drawn=True,
-    )
+    def _picture(self, drawn: Drawn) -> Picture:
+        regular, small, thumb = (f"{self._public_url}/{hash_}" for hash_ in drawn.hashes)
+        return Picture(
+            id=drawn.hashes[0][:16],
+            width=drawn.width,
+            height=drawn.height,
+            color=drawn.color,
+            blur_hash=drawn.blur_hash,
+            alt=f"Drawing: {drawn.description}",
+            urls=Urls(full=regular, regular=regular, small=small, thumb=thumb),
+            author=Author(name="Jobstream sampler", url=None),
+            attribution=Attribution(
+                text="Drawn by Jobstream, not a photograph", provider_name="Jobstream", provider_url=None
+            ),
+            download_location=None,
+            drawn=True,
+        )

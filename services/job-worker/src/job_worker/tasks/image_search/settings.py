@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service_chassis.settings import Section
+from job_worker.tasks.image_search.pictures import ProviderName
+from service_chassis.settings import HostedImagesSettings, Section, SharedSection
 
 
 def is_loopback(url: str) -> bool:
@@ -23,6 +24,12 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _encrypted(url: str) -> str:
+    if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+        raise ValueError("must be https, or a key could be read on the way, and an answer changed")
+    return url.rstrip("/")
 
 
 class UnsplashSettings(Section):
@@ -86,22 +93,57 @@ class UnsplashSettings(Section):
         ]
         return {sha256(text.encode()).hexdigest()[:8]: SecretStr(text) for text in texts}
 
-    @field_validator("base_url")
-    @classmethod
-    def _key_travels_encrypted(cls, url: str) -> str:
-        if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
-            raise ValueError("must be https, or the key could be read on the way")
-        return url.rstrip("/")
+    _is_encrypted = field_validator("base_url")(_encrypted)
 
 
-class ImagesSettings(Section):
-    """Where pictures come from."""
+class OpenverseSettings(Section):
+    """How to reach Openverse."""
+
+    base_url: Annotated[str, Field(description="Another address only for tests, on this machine")] = (
+        "https://api.openverse.org"
+    )
+    timeout: Annotated[
+        timedelta, Field(description="Longest wait for a whole answer: its search may take seconds")
+    ] = timedelta(seconds=15)
+
+    _is_encrypted = field_validator("base_url")(_encrypted)
+
+
+class PixabaySettings(Section):
+    """How to reach Pixabay."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
+    api_key: Annotated[
+        SecretStr | None, Field(description="The key of an account; without one there is no pixabay")
+    ] = None
+    base_url: Annotated[str, Field(description="Another address only for tests, on this machine")] = (
+        "https://pixabay.com"
+    )
+    timeout: Annotated[
+        timedelta, Field(description="Longest wait for a whole answer: a search takes well under a second")
+    ] = timedelta(seconds=10)
+
+    _is_encrypted = field_validator("base_url")(_encrypted)
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_query(cls, key: SecretStr | None) -> SecretStr | None:
+        text = key.get_secret_value().strip() if key else ""
+        # What would be written in another way in an address could not be kept out of logs.
+        if not all(char.isascii() and (char.isalnum() or char in "-_") for char in text):
+            raise ValueError("has characters that no key has")
+        return SecretStr(text) if text else None
+
+
+class ImagesSettings(HostedImagesSettings):
+    """Where pictures come from, and how those that are shown from here are kept."""
+
     provider: Annotated[
-        Literal["auto", "unsplash", "sample"],
-        Field(description="auto: unsplash if there is a key, else sample, so that it works at once"),
+        Literal["auto", "unsplash", "openverse", "pixabay", "sample"],
+        Field(
+            description="auto: unsplash or pixabay if there is a key, else sample, so that it works at once"
+        ),
     ] = "auto"
     fresh_for: Annotated[
         timedelta,
@@ -116,6 +158,33 @@ class ImagesSettings(Section):
             description="After that, old answers are still given while the provider is down or its quota used up"
         ),
     ] = timedelta(days=7)
+    public_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https://\S+|/images)$",
+            description="What stands before a picture's hash in results: a CDN's address that fetches from the api's "
+            "`/images`",
+        ),
+    ] = "/images"
+    fetch_timeout: Annotated[
+        timedelta,
+        Field(description="Longest wait for one picture: one that is slow is left out of the result"),
+    ] = timedelta(seconds=15)
+    grace: Annotated[
+        timedelta,
+        Field(description="A picture stays for so long beyond the jobs that may show it: ends may come late"),
+    ] = timedelta(days=1)
+
+
+class RetentionSettings(SharedSection):
+    """How long jobs are kept after their end."""
+
+    succeeded: Annotated[
+        timedelta,
+        Field(
+            description="A week: long enough to ask on Monday about Friday's jobs; the result stays longer"
+        ),
+    ] = timedelta(days=7)
 
 
 class ImageSearchSettings(BaseSettings):
@@ -127,10 +196,29 @@ class ImageSearchSettings(BaseSettings):
     )
 
     unsplash: UnsplashSettings = UnsplashSettings()
+    openverse: OpenverseSettings = OpenverseSettings()
+    pixabay: PixabaySettings = PixabaySettings()
     images: ImagesSettings = ImagesSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def provider(self) -> ProviderName:
+        """The one that is meant."""
+        if self.images.provider != "auto":
+            return self.images.provider
+        if self.unsplash.keys():
+            return "unsplash"
+        return "sample" if self.pixabay.api_key is None else "pixabay"
+
+    @property
+    def kept(self) -> timedelta:
+        """How long a picture stays after the last search that found it."""
+        return self.retention.succeeded + self.images.grace
 
     @model_validator(mode="after")
-    def _unsplash_needs_a_key(self) -> Self:
+    def _has_its_key(self) -> Self:
         if self.images.provider == "unsplash" and not self.unsplash.keys():
             raise ValueError("IMAGES__PROVIDER=unsplash needs UNSPLASH__ACCESS_KEY")
+        if self.images.provider == "pixabay" and self.pixabay.api_key is None:
+            raise ValueError("IMAGES__PROVIDER=pixabay needs PIXABAY__API_KEY")
         return self

@@ -49,6 +49,7 @@ class UnsplashProvider:
     """
 
     name: Literal["unsplash"] = "unsplash"
+    hosting: Literal["hotlink"] = "hotlink"
 
     def __init__(
         self,
