@@ -108,7 +108,13 @@ def product(
 @pytest.fixture
 async def records(product: Product) -> AsyncIterator[Records]:
     async with product.records() as records:
-        for doc in (task_doc("noop"), task_doc("image.search", SEARCH), task_doc("any", {})):
+        tasks = (
+            task_doc("noop"),
+            task_doc("image.search", SEARCH),
+            task_doc("image.used"),
+            task_doc("any", {}),
+        )
+        for doc in tasks:
             await records.database["tasks"].replace_one({"_id": doc["_id"]}, doc, upsert=True)
         yield records
 
@@ -129,7 +135,7 @@ async def api(product: Product, records: Records) -> AsyncIterator[Api]:
     async with product.api() as api:
 
         async def known() -> bool:
-            return len((await api.get("/tasks")).json()["tasks"]) == 3
+            return len((await api.get("/tasks")).json()["tasks"]) == 4
 
         await until(known, within=10, what="the catalogue to be read")
         yield api

@@ -18,6 +18,7 @@ from api.http import http_app
 from api.moving import Moving
 from api.observing import Observing
 from api.pausing import Pausing
+from api.pictures import Pictures
 from api.publisher import KafkaAnnouncer
 from api.receiving import Heard, Receiving
 from api.reconciling import Reconciling
@@ -25,6 +26,7 @@ from api.redriving import Redriving
 from api.ring import Ring
 from api.routes.batches import batch_routes
 from api.routes.events import ManyJobs, OneJob
+from api.routes.images import image_routes
 from api.routes.jobs import job_routes
 from api.routes.many import many_routes
 from api.routes.moves import move_routes
@@ -38,6 +40,7 @@ from api.store import MongoJobStore
 from api.streams import Streams
 from api.submission import Submissions
 from api.task_store import MongoTaskStore
+from api.using import Using
 from api.waiting import Waiting
 from job_contracts.indexes import INDEXES
 from job_contracts.record import INLINE_LIMIT
@@ -45,6 +48,7 @@ from job_contracts.topics import Topic
 from service_chassis.health import Health
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import Mongo
+from service_chassis.objects import Objects
 from service_chassis.offsets import KafkaOffsets
 from service_chassis.positions import Positions
 from service_chassis.publisher import Publisher
@@ -147,7 +151,7 @@ def create_app(settings: Settings) -> Service:
         owner=OWNER, mongo=mongo, offsets=offsets, streams=lambda: len(streams), upstreams=tasks.upstreams
     )
 
-    limit = settings.http.body_limit
+    limit, stored_at = settings.http.body_limit, settings.images.store_url
     app = http_app(
         submit=PostJobs(submissions=submissions, waiting=waiting, body_limit=limit),
         many=ManyJobs(following),
@@ -163,7 +167,12 @@ def create_app(settings: Settings) -> Service:
                 pausing=Pausing(store=tasks, catalogue=catalogue),
                 body_limit=limit,
             ),
-            reading_routes(store=store, dead_letters=letters, statistics=statistics),
+            reading_routes(dead_letters=letters, statistics=statistics),
+            image_routes(
+                pictures=Pictures(mongo=mongo, objects=Objects(stored_at) if stored_at else None),
+                using=Using(results=store, submissions=submissions),
+                body_limit=limit,
+            ),
         ],
     )
     health = Health(

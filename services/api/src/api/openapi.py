@@ -12,7 +12,7 @@ from api.cancelling import CancelledMany
 from api.catalogue import TaskView
 from api.forms import BatchSubmission, Submission
 from api.letter_views import DeadLetterPage, DeadLetterView, LetterGroups
-from api.orders import CancelMany, PauseOrder, Redrive, RedriveMany, Reschedule
+from api.orders import CancelMany, PauseOrder, Redrive, RedriveMany, Reschedule, Use
 from api.problems import ProblemBody
 from api.redriving import RedrivenMany
 from api.routes.jobs import Attempt, JobPage, LogLine
@@ -45,6 +45,7 @@ _SHAPES: Final = [
     Submission,
     TaskPage,
     TaskView,
+    Use,
 ]
 
 _ANSWERS: Final = {
@@ -65,6 +66,7 @@ _ANSWERS: Final = {
     ("/dead-letters/groups", "get"): ("200", "LetterGroups"),
     ("/dead-letters/{letter_id}", "get"): ("200", "DeadLetterView"),
     ("/stats", "get"): ("200", "Stats"),
+    ("/images/{image_id}/used", "post"): ("202", "JobView"),
 }
 
 _BODIES: Final = {
@@ -74,6 +76,7 @@ _BODIES: Final = {
     ("/jobs/{job_id}/redrive", "post"): ("Redrive", False),
     ("/dead-letters/redrive", "post"): ("RedriveMany", True),
     ("/tasks/{name}/pause", "post"): ("PauseOrder", False),
+    ("/images/{image_id}/used", "post"): ("Use", True),
 }
 """Which body a call takes, and whether it must."""
 

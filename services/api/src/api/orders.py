@@ -76,3 +76,9 @@ class PauseOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Annotated[str, Meta(min_length=1, max_length=300, description="For those who find it paused")]
         | UnsetType
     ) = UNSET
+
+
+class Use(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which search has found the picture that is used: the body of POST /images/{id}/used."""
+
+    job: Annotated[str, Meta(description="Its id")]

@@ -121,6 +121,12 @@ UNSUPPORTED_MEDIA_TYPE: Final = Kind(
     "The body is of another kind",
     "Send `Content-Type: application/json` and no Content-Encoding.",
 )
+RANGE_NOT_SATISFIABLE: Final = Kind(
+    "range-not-satisfiable",
+    416,
+    "There is no such part",
+    "Content-Range says how many bytes there are; ask for a part within them, or for the whole.",
+)
 INVALID_REQUEST: Final = Kind(
     "invalid-request",
     422,

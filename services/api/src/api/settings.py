@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, field_validator
 
-from service_chassis.settings import Section, ServiceSettings, SharedSection
+from service_chassis.settings import HostedImagesSettings, Section, ServiceSettings, SharedSection
 
 OWNER: Final = "default"
 """Whom everything belongs to while there are no API keys."""
@@ -136,3 +136,4 @@ class Settings(ServiceSettings):
     announcements: AnnouncementSettings = AnnouncementSettings()
     retention: RetentionSettings = RetentionSettings()
     redrive: RedriveSettings = RedriveSettings()
+    images: HostedImagesSettings = HostedImagesSettings()

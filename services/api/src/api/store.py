@@ -1,7 +1,7 @@
 """Keeps the api's side of the job records in MongoDB; translates and decides nothing."""
 
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -205,13 +205,6 @@ class MongoJobStore:
     async def apply(self, moves: Sequence[GuardedMove]) -> None:
         """Apply guarded updates in one round trip."""
         await update_groups(self._jobs, moves)
-
-    async def image(self, digest: str) -> Mapping[str, Any] | None:
-        """Return a stored picture."""
-        found: Mapping[str, Any] | None = await self._mongo.collection(Collection.IMAGES).find_one(
-            {"_id": digest}, {"content_type": 1, "bytes": 1}
-        )
-        return found
 
 
 def holding(idempotency: Iterable[Key], unique: Iterable[Key]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import LongRoute, in_time, json_answer
+from api.conditional import knows
 from api.problems import job_not_found
 from api.settings import OWNER
 from api.store import MongoJobStore
@@ -33,11 +34,11 @@ def one_job_routes(*, store: MongoJobStore, waiting: Waiting) -> APIRouter:
                 headers |= [applied(seconds)]
                 moment = record["version"], record["revision"]
                 # An ended job will not change, and what the client does not know is news enough.
-                is_news = record["state"] in FINAL or (known is not None and not _knows(known, _etag(record)))
+                is_news = record["state"] in FINAL or (known is not None and not knows(known, _etag(record)))
                 if not is_news and await waiting.change_after(moment, mailbox, seconds=seconds):
                     record = await in_time(stored_job(store, job_id))
         headers["etag"] = _etag(record)
-        if _knows(known, headers["etag"]):
+        if knows(known, headers["etag"]):
             return Response(None, 304, headers)
         result = await in_time(store.result(record, limit=INLINE_LIMIT))
         return json_answer(encode_view(job_view(record, result)), headers=headers)
@@ -55,10 +56,3 @@ async def stored_job(store: MongoJobStore, job_id: str, *, history: bool = False
 
 def _etag(record: Mapping[str, Any]) -> str:
     return f'"{record["version"]}.{record["revision"]}"'
-
-
-def _knows(if_none_match: str | None, etag: str) -> bool:
-    if if_none_match is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return etag in tags or "*" in tags

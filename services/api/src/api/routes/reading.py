@@ -1,10 +1,8 @@
-"""Dead letters, figures, pictures, and the index of it all."""
+"""Dead letters, figures, and the index of it all."""
 
-import re
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of
@@ -12,10 +10,6 @@ from api.dead_letters import DeadLetters, LetterFilters
 from api.problems import KINDS, NOT_FOUND, Problem
 from api.routes.queries import DeadLetterQuery, StatsQuery
 from api.statistics import Statistics
-from api.store import MongoJobStore
-
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
 
 INDEX: Final = {
     "service": "jobstream",
@@ -30,7 +24,7 @@ INDEX: Final = {
 }
 
 
-def reading_routes(*, store: MongoJobStore, dead_letters: DeadLetters, statistics: Statistics) -> APIRouter:
+def reading_routes(*, dead_letters: DeadLetters, statistics: Statistics) -> APIRouter:
     """Return the paths that only read."""
     router = APIRouter(route_class=PatientRoute)
 
@@ -63,21 +57,6 @@ def reading_routes(*, store: MongoJobStore, dead_letters: DeadLetters, statistic
     @router.get("/stats", summary="How the whole is doing", tags=["service"])
     async def get_stats(query: Annotated[StatsQuery, Query()]) -> Response:
         return answer_of(await statistics.stats(minutes=query.minutes))
-
-    @router.get("/images/{digest}", summary="A picture that was drawn here", tags=["service"])
-    async def get_image(digest: str, request: Request) -> Response:
-        # The name is the hash of the bytes: what a client has under it can never change.
-        headers = {"etag": f'"{digest}"', "cache-control": "public, max-age=31536000, immutable"}
-        image = await store.image(digest) if _DIGEST.fullmatch(digest) else None
-        if image is None:
-            raise Problem(NOT_FOUND, f"no picture {digest[:64]!r}")
-        if request.headers.get("if-none-match") == headers["etag"]:
-            return Response(None, 304, headers)
-        return Response(
-            image["bytes"],
-            headers={**headers, "x-content-type-options": "nosniff"},
-            media_type=image["content_type"],
-        )
 
     @router.get("/problems", summary="Every sort of problem", tags=["service"])
     async def list_problems() -> Response:
