@@ -46,6 +46,40 @@ test("a picture is read with the names that must stand under it", () => {
   });
 });
 
+test("the browser is given each size once, with its width", () => {
+  const sizesOf = (urls: object) => readPictures(job, { images: [{ ...image, urls: { ...urls } }] })?.[0]?.sizes;
+  expect(sizesOf({ thumb: "/images/a", small: "/images/b", regular: "/images/c", full: "/images/c" })).toBe(
+    "/images/a 200w, /images/b 400w, /images/c 1080w",
+  );
+  expect(sizesOf({ thumb: "/images/a", small: "/images/b", regular: "/images/b", full: "/images/b" })).toBe(
+    "/images/a 200w, /images/b 400w",
+  );
+  expect(sizesOf({ thumb: "/images/a", small: "/images/a", regular: "/images/a", full: "/images/a" })).toBeNull();
+  expect(sizesOf({ thumb: "https://a.example/1,", small: "https://a.example/2?c=1,2", regular: "/images/c" })).toBe(
+    "https://a.example/2?c=1,2 400w, /images/c 1080w",
+  );
+});
+
+test("licence and source are read as they must be shown, and no other links", () => {
+  const attribution = {
+    ...image.attribution,
+    license: "CC BY 2.0",
+    license_url: "https://creativecommons.org/licenses/by/2.0/",
+    source_url: "http://museum.example/1",
+  };
+  expect(readPictures(job, { images: [{ ...image, attribution }] })?.[0]).toMatchObject({
+    licence: { name: "CC BY 2.0", url: "https://creativecommons.org/licenses/by/2.0/" },
+    source: "http://museum.example/1",
+    reported: false,
+  });
+  const bad = { ...attribution, license_url: "javascript:alert(1)", source_url: "data:text/html,x" };
+  expect(readPictures(job, { images: [{ ...image, attribution: bad }] })?.[0]).toMatchObject({
+    licence: { name: "CC BY 2.0", url: null },
+    source: null,
+  });
+  expect(readPictures(job, { images: [image] })?.[0]?.licence).toBeNull();
+});
+
 test("addresses that are no web addresses are not used", () => {
   const bad = {
     ...image,

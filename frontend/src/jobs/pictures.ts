@@ -3,6 +3,8 @@ import { safeLink, safePicture } from "../safe-url";
 
 export interface Picture {
   key: string;
+  /** The provider's own id of it. */
+  id: string;
   width: number;
   height: number;
   colour: string;
@@ -10,9 +12,17 @@ export interface Picture {
   alt: string;
   small: string;
   large: string;
+  /** All sizes with their widths, for the browser to choose from; null if there is but one. */
+  sizes: string | null;
   original: string;
   author: { name: string; url: string | null };
   provider: { name: string; url: string | null };
+  /** Under which it may be shown; null where its provider has one for all. */
+  licence: { name: string; url: string | null } | null;
+  /** Where it was published first. */
+  source: string | null;
+  /** Its provider wants to know when a person takes it. */
+  reported: boolean;
   drawn: boolean;
   /** The provider's own line about it. */
   credit: string;
@@ -34,7 +44,9 @@ export function readPictures(job: Job, result: Json): Picture[] | null {
 
 function readPicture(image: Fields, index: number): Picture | null {
   const urls = fields(image.urls);
-  const [small, regular, full, raw] = [urls.small, urls.regular, urls.full, urls.raw].map(safePicture);
+  const [thumb, small, regular, full, raw] = [urls.thumb, urls.small, urls.regular, urls.full, urls.raw].map(
+    safePicture,
+  );
   const width = size(image.width);
   const height = size(image.height);
   const any = small ?? regular ?? full ?? raw;
@@ -43,6 +55,7 @@ function readPicture(image: Fields, index: number): Picture | null {
   const attribution = fields(image.attribution);
   return {
     key: `${index}-${text(image.id)}`,
+    id: text(image.id),
     width,
     height,
     colour: /^#[0-9a-f]{6}$/i.test(text(image.color)) ? text(image.color) : "#888888",
@@ -50,15 +63,33 @@ function readPicture(image: Fields, index: number): Picture | null {
     alt: text(image.alt) || "Picture without a description",
     small: small ?? any,
     large: regular ?? full ?? any,
+    sizes: sizesOf([thumb, small, regular]),
     original: full ?? raw ?? regular ?? any,
     author: { name: text(author.name) || "Unknown", url: safeLink(author.url) },
     provider: {
       name: text(attribution.provider_name) || text(attribution.text),
       url: safeLink(attribution.provider_url),
     },
+    licence: text(attribution.license)
+      ? { name: text(attribution.license), url: safeLink(attribution.license_url) }
+      : null,
+    source: safeLink(attribution.source_url),
+    reported: text(image.download_location) !== "",
     drawn: image.drawn === true,
     credit: text(attribution.text),
   };
+}
+
+/** The widths that the task promises of its sizes; a small picture has the same address for several. */
+const WIDTHS = [200, 400, 1080];
+
+function sizesOf(addresses: (string | null | undefined)[]): string | null {
+  const widthOf = new Map<string, number>();
+  addresses.forEach((address, index) => {
+    // In a list of addresses a comma at the end of one belongs to the list.
+    if (address && !address.endsWith(",")) widthOf.set(address, widthOf.get(address) ?? WIDTHS[index] ?? 0);
+  });
+  return widthOf.size > 1 ? [...widthOf].map(([address, width]) => `${address} ${width}w`).join(", ") : null;
 }
 
 export interface Placed<T> {

@@ -9,7 +9,7 @@ import { Lightbox } from "./lightbox";
 const GAP = 12;
 
 /** Pictures in rows that fill the width, none cropped; each under its author's name. */
-export function Gallery({ pictures, result }: { pictures: Picture[]; result: Json }) {
+export function Gallery({ job, pictures, result }: { job: string; pictures: Picture[]; result: Json }) {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const [shown, setShown] = useState<number | null>(null);
@@ -48,7 +48,7 @@ export function Gallery({ pictures, result }: { pictures: Picture[]; result: Jso
                   onClick={() => setShown(pictures.indexOf(item))}
                 >
                   {item.blurHash && <Blur hash={item.blurHash} />}
-                  <FadeIn src={item.small} large={item.large} width={width} alt={item.alt} />
+                  <FadeIn picture={item} src={item.small} shownWidth={width} />
                 </button>
                 <Attribution picture={item} />
               </li>
@@ -56,33 +56,34 @@ export function Gallery({ pictures, result }: { pictures: Picture[]; result: Jso
           </ul>
         )}
       </div>
-      <Lightbox pictures={pictures} shown={shown} onShow={setShown} />
+      <Lightbox job={job} pictures={pictures} shown={shown} onShow={setShown} />
     </section>
   );
 }
 
 interface FadeInProps {
+  picture: Picture;
   src: string;
-  alt: string;
-  large?: string;
-  width?: number;
+  /** How wide it is shown, so that the browser takes the size it needs; else just the one at `src`. */
+  shownWidth?: number;
   /** Asked for at once, as what fills the window is; else when it comes near the window. */
   atOnce?: boolean;
 }
 
 /** A picture that appears when it is whole; if it never comes, its blur and its description stay. */
-export function FadeIn({ src, alt, large, width, atOnce = false }: FadeInProps) {
+export function FadeIn({ picture, src, shownWidth, atOnce = false }: FadeInProps) {
   const [state, setState] = useState<"loading" | "here" | "missing">("loading");
   return state === "missing" ? (
-    <span className="picture-missing">{alt}</span>
+    <span className="picture-missing">{picture.alt}</span>
   ) : (
     <img
       // Before its address: some browsers ask as soon as they know that.
       loading={atOnce ? "eager" : "lazy"}
+      {...(shownWidth && picture.sizes && { srcSet: picture.sizes, sizes: `${Math.ceil(shownWidth)}px` })}
       src={src}
-      // The widths that the task promises of its two sizes; a sharp screen takes the larger.
-      {...(large && large !== src && { srcSet: `${src} 400w, ${large} 1080w`, sizes: `${Math.ceil(width ?? 0)}px` })}
-      alt={alt}
+      width={picture.width}
+      height={picture.height}
+      alt={picture.alt}
       data-state={state}
       decoding="async"
       ref={(image) => {
@@ -95,8 +96,8 @@ export function FadeIn({ src, alt, large, width, atOnce = false }: FadeInProps) 
   );
 }
 
-/** Photographer and provider, as the providers' terms ask for. */
-export function Attribution({ picture: { author, provider, drawn, credit } }: { picture: Picture }) {
+/** Photographer, provider and licence, as the providers' terms and the licences ask for. */
+export function Attribution({ picture: { author, provider, licence, source, drawn, credit } }: { picture: Picture }) {
   if (drawn && credit) return <p className="attribution">{credit}</p>;
   return (
     <p className="attribution">
@@ -106,6 +107,18 @@ export function Attribution({ picture: { author, provider, drawn, credit } }: { 
         <>
           {" on "}
           <Outside name={provider.name} url={provider.url} />
+        </>
+      )}
+      {licence && (
+        <>
+          {", "}
+          <Outside name={licence.name} url={licence.url} />
+        </>
+      )}
+      {source && (
+        <>
+          {" · "}
+          <Outside name="source" url={source} />
         </>
       )}
     </p>

@@ -59,6 +59,75 @@ test("pictures stand with their authors and open large; the arrow keys go on", a
   await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());
 });
 
+test("pictures keep their room, come when they are near, and in the size that is needed", async () => {
+  const urls = { full: "/images/c", regular: "/images/c", small: "/images/b", thumb: "/images/a" };
+  const result = { provider: "openverse", query: "lake", images: [{ ...picture(1), urls }] };
+  page = await renderPage(path, api(aJob(1, { version: 3, state: "succeeded", result })));
+  const image = await screen.findByAltText<HTMLImageElement>("Lake 1");
+  expect([image.getAttribute("width"), image.getAttribute("height"), image.getAttribute("loading")]).toEqual([
+    "300",
+    "200",
+    "lazy",
+  ]);
+  expect(image.srcset).toBe("/images/a 200w, /images/b 400w, /images/c 1080w");
+  expect(image.getAttribute("sizes")).toMatch(/^\d+px$/);
+  expect(document.querySelector("canvas.blur")).toBeTruthy();
+});
+
+test("names and licences of strangers are text, and their links are no scripts", async () => {
+  const hostile = "<img src=x onerror=alert(1)>";
+  const image = {
+    ...picture(1),
+    author: { name: hostile, url: "javascript:alert(1)" },
+    attribution: {
+      text: hostile,
+      provider_name: hostile,
+      provider_url: "javascript:alert(1)",
+      license: hostile,
+      license_url: "javascript:alert(1)",
+      source_url: "javascript:alert(1)",
+    },
+  };
+  const result = { provider: "openverse", query: "lake", images: [image] };
+  page = await renderPage(path, api(aJob(1, { version: 3, state: "succeeded", result })));
+  expect(await screen.findAllByText(hostile)).toHaveLength(3);
+  expect(document.querySelector("img[onerror], img[src='x'], a[href^='javascript']")).toBeNull();
+  expect(screen.queryByRole("link", { name: "source" })).toBeNull();
+});
+
+test("the provider that asks for it is told which picture a person takes, and no other", async () => {
+  const images = [{ ...picture(1), download_location: "https://api.unsplash.com/photos/1/download" }, picture(2)];
+  const result = { provider: "unsplash", query: "lake", images };
+  const reported: unknown[] = [];
+  page = await renderPage(
+    path,
+    api(aJob(1, { version: 3, state: "succeeded", result }), {
+      "POST /images/1/used": ({ body }: { body: unknown }) => {
+        reported.push(body);
+        return { status: 202, body: aJob(2, { task: "image.used" }) };
+      },
+    }),
+  );
+  await userEvent.click((await screen.findAllByTestId("picture"))[0] as HTMLElement);
+  await userEvent.click(await screen.findByRole("link", { name: "Original" }));
+  await waitFor(() => expect(reported).toEqual([{ job: aJob(1).id }]));
+  await userEvent.keyboard("{ArrowRight}");
+  await userEvent.click(await screen.findByRole("link", { name: "Original" }));
+  expect(page.calls.filter((call) => call.includes("/used"))).toEqual(["POST /images/1/used"]);
+});
+
+test("a person hears of it when the provider could not be told", async () => {
+  const image = { ...picture(1), download_location: "https://api.unsplash.com/photos/1/download" };
+  const result = { provider: "unsplash", query: "lake", images: [image] };
+  page = await renderPage(
+    path,
+    api(aJob(1, { version: 3, state: "succeeded", result }), { "POST /images/1/used": "unreachable" }),
+  );
+  await userEvent.click((await screen.findAllByTestId("picture"))[0] as HTMLElement);
+  await userEvent.click(await screen.findByRole("link", { name: "Original" }));
+  expect(await screen.findByText(/Unsplash was not told .* The server did not answer/)).toBeTruthy();
+});
+
 test("a large result is read on its own", async () => {
   const job = aJob(1, { task: "sleep", version: 3, state: "succeeded", result_url: `/jobs/${aJob(1).id}/result` });
   page = await renderPage(path, api(job, { [`GET /jobs/${job.id}/result`]: { body: { slept: 7 } } }));

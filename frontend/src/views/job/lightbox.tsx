@@ -1,20 +1,34 @@
 import type { KeyboardEvent } from "react";
+import { explain } from "../../api/client";
+import { reportUse } from "../../api/uses";
 import type { Picture } from "../../jobs/pictures";
 import { IconButton } from "../../ui/controls";
 import { Dialog } from "../../ui/dialog";
 import { Icon } from "../../ui/icons";
+import { useNotify } from "../../ui/notices";
 import { Blur } from "./blur";
 import { Attribution, FadeIn } from "./gallery";
 
 interface LightboxProps {
+  /** The id of the search that has found them. */
+  job: string;
   pictures: Picture[];
   shown: number | null;
   onShow: (index: number | null) => void;
 }
 
 /** One picture as large as the window allows; the arrow keys go on to the next. */
-export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
+export function Lightbox({ job, pictures, shown, onShow }: LightboxProps) {
   const picture = shown === null ? undefined : pictures[shown];
+  const notify = useNotify();
+  const report = async ({ id, reported, provider }: Picture) => {
+    if (!reported) return;
+    try {
+      await reportUse(id, job);
+    } catch (error) {
+      notify("bad", `${provider.name} was not told that you took this picture. ${explain(error)}`);
+    }
+  };
   const go = (step: number) => {
     if (shown !== null) onShow((shown + step + pictures.length) % pictures.length);
   };
@@ -38,7 +52,14 @@ export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
             <span className="muted">
               {(shown ?? 0) + 1} of {pictures.length}
             </span>
-            <a className="button" data-look="quiet" href={picture.original} target="_blank" rel="noopener noreferrer">
+            <a
+              className="button"
+              data-look="quiet"
+              href={picture.original}
+              target="_blank"
+              rel="noopener noreferrer"
+              onClick={() => void report(picture)}
+            >
               <Icon name="external" />
               Original
             </a>
@@ -56,7 +77,7 @@ export function Lightbox({ pictures, shown, onShow }: LightboxProps) {
               }}
             >
               {picture.blurHash && <Blur hash={picture.blurHash} />}
-              <FadeIn src={picture.large} alt={picture.alt} atOnce />
+              <FadeIn picture={picture} src={picture.large} atOnce />
             </div>
             <IconButton icon="right" label="Next picture" className="lightbox-step" onClick={() => go(1)} />
           </div>

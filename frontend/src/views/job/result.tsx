@@ -23,7 +23,7 @@ export function Result({ job }: { job: Job }) {
   }
   const result = apart ? (large.data ?? null) : job.result;
   const pictures = readPictures(job, result);
-  if (pictures?.length) return <Gallery pictures={pictures} result={result} />;
+  if (pictures?.length) return <Gallery job={job.id} pictures={pictures} result={result} />;
   return (
     <section className="card" aria-labelledby="result">
       <h2 id="result">Result</h2>
