@@ -88,7 +88,9 @@ def readers() -> dict[Setting, list[str]]:
     for service, models in MODELS.items():
         for model in models:
             for setting in settings_of(model):
-                found.setdefault(setting, []).append(service)
+                services = found.setdefault(setting, [])
+                if service not in services:  # two of its models may share a section
+                    services.append(service)
     return found
 
 
