@@ -374,6 +374,12 @@ export interface UpstreamView {
   breaker: BreakerView;
 }
 
+/** Which search has found the picture that is used: the body of POST /images/{id}/used. */
+export interface Use {
+  /** Its id */
+  job: string;
+}
+
 /** Why a waiting job waits. */
 export type WaitReason = "scheduled" | "retry" | "rate_limit" | "low_priority" | "paused";
 
