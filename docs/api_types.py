@@ -67,7 +67,8 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _comment(schema: Mapping[str, Any], indent: str = "") -> str:
-    return f"{indent}/** {schema['description']} */\n" if "description" in schema else ""
+    summary = " ".join(schema.get("description", "").partition("\n\n")[0].split())
+    return f"{indent}/** {summary} */\n" if summary else ""
 
 
 def type_of(schema: Mapping[str, Any]) -> str:

@@ -53,9 +53,12 @@ export interface BatchedJob {
   state: JobState | null;
 }
 
+/** Whether an upstream is called. */
+export type BreakerState = "closed" | "open" | "half_open";
+
 /** Whether an upstream is called: `closed`, `open` (not before `retry_at`), `half_open` (a probe is under way). */
 export interface BreakerView {
-  state: string;
+  state: BreakerState;
   since: string | null;
   retry_at: string | null;
   reason: string | null;
@@ -242,16 +245,7 @@ export interface Progress {
   message: string | null;
 }
 
-/** What is left of an upstream's quota, of all keys together.
-
-    Attributes
-    ----------
-    limit, window_seconds
-        So many calls in any stretch of that length. Of several limits it is the one that leaves least.
-    resets_at
-        When the next used call comes back; None if none is used.
-    waiting
-        Jobs that have a place in the queue. */
+/** What is left of an upstream's quota, of all keys together. */
 export interface QuotaView {
   limit: number;
   window_seconds: number;

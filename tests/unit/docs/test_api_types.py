@@ -46,6 +46,11 @@ def test_states_are_words_and_what_may_be_left_out_says_so(file: Path) -> None:
     assert "\n  jobs: JobView[];\n" in text
 
 
+def test_of_a_long_description_the_first_paragraph_is_told() -> None:
+    shape = {"type": "string", "description": "One\n    line.\n\n    Attributes\n    ----------"}
+    assert "\n/** One line. */\nexport type Word = string;\n" in api_types.types({"Word": shape})
+
+
 @pytest.mark.parametrize(
     ("schema", "said"),
     [

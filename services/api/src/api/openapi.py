@@ -87,6 +87,7 @@ _WORDS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
     "ErrorKind": ("Why a job failed for good.", [*ErrorKind]),
     "Priority": ("low yields to jobs that are normal.", ["normal", "low"]),
     "PausedBy": ("Who has paused a task.", ["person", "brake"]),
+    "BreakerState": ("Whether an upstream is called.", ["closed", "open", "half_open"]),
 }
 """Fields that hold one of some words. In the structs they are plain text, as they stand in records."""
 
@@ -96,6 +97,7 @@ _WORDS_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "AttemptError": {"kind": "ErrorKind"},
     "BatchedJob": {"state": "JobState"},
     "PauseView": {"by": "PausedBy"},
+    "BreakerView": {"state": "BreakerState"},
 }
 
 _INSIDE: Final[Mapping[tuple[str, str], str]] = {
