@@ -43,7 +43,9 @@ async def test_two_hundred_searches_of_twelve_queries_are_twelve_calls(
     assert await product.counted("job-worker", "upstream_calls_total", end="answered") == 12
 
     async def told() -> bool:
-        (told,) = (await api.get("/tasks/image.search")).json()["upstreams"]
+        upstreams = (await api.get("/tasks/image.search")).json()["upstreams"]
+        assert upstreams, "the api reads them every two seconds"
+        (told,) = upstreams
         assert told["name"] == "unsplash"
         quota = told["quota"]
         assert (quota["limit"], quota["remaining"], quota["waiting"]) == (50, 38, 0), told
