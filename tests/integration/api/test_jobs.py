@@ -226,7 +226,7 @@ async def test_failed_jobs_are_found_by_their_error(api: Api, hand: Hand) -> Non
 
 async def test_the_catalogue_is_what_workers_have_written(api: Api) -> None:
     answer = (await api.get("/tasks")).json()
-    assert [task["name"] for task in answer["tasks"]] == ["any", "image.search", "noop"]
+    assert [task["name"] for task in answer["tasks"]] == ["any", "image.search", "image.used", "noop"]
     task = (await api.get("/tasks/image.search")).json()
     assert task["payload_schema"]["required"] == ["query"]
     assert (task["options"]["max_attempts"], task["paused"]) == (5, False)

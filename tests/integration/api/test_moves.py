@@ -260,7 +260,7 @@ async def test_a_task_is_paused_and_resumed_by_hand(api: Api, records: Records) 
     assert again["pause"] == {"at": paused["pause"]["at"], "by": "person", "reason": None}
     assert (await api.get("/tasks/noop")).json() == again
     listed = {task["name"]: task["paused"] for task in (await api.get("/tasks")).json()["tasks"]}
-    assert listed == {"any": False, "image.search": False, "noop": True}
+    assert listed == {"any": False, "image.search": False, "image.used": False, "noop": True}
 
     async def in_figures() -> bool:
         return bool((await api.get("/stats")).json()["pauses"] == {"noop": again["pause"]})

@@ -212,6 +212,7 @@ async def test_the_description_is_whole(api: Api) -> None:
         ("/jobs/{job_id}/redrive", "post"): "Redrive",
         ("/dead-letters/redrive", "post"): "RedriveMany",
         ("/tasks/{name}/pause", "post"): "PauseOrder",
+        ("/images/{image_id}/used", "post"): "Use",
     }
     assert (await api.get("/docs")).status_code == 200
     assert (await api.get("/")).json()["jobs"] == "/jobs"

@@ -100,7 +100,7 @@ async def test_a_picture_whose_bytes_are_gone_is_fetched_again(
     search = await worker()
     before = await search(query="mountains", count=1)
     await mongo.collection("images").delete_one({"_id": min(hashes(before))})
-    assert await search(query="mountains", count=1) == before
+    assert (await search(query="mountains", count=1)).images == before.images
     assert len(openverse.fetched) == 2
     assert await mongo.collection("images").count_documents({}) == 3
 
