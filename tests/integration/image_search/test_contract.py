@@ -32,9 +32,9 @@ async def rig(request: pytest.FixtureRequest, open_search: OpenSearch) -> Rig:
     search = await open_search(
         IMAGES__PROVIDER=request.param,
         OPENVERSE__BASE_URL=stand_in.base_url,
-        OPENVERSE__TIMEOUT="0.5",
+        OPENVERSE__TIMEOUT="2",
         PIXABAY__BASE_URL=stand_in.base_url,
-        PIXABAY__TIMEOUT="0.5",
+        PIXABAY__TIMEOUT="2",
         PIXABAY__API_KEY=KEY,
     )
     return Rig(request.param, stand_in, search)

@@ -1,6 +1,7 @@
 """Pictures that are shown from here: fetched once, made small, kept, and left out when they are not fit for it."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -176,6 +177,14 @@ BAD = {
     "SVG": (Reply(b"<svg onload='alert(1)'/>", content_type="image/svg+xml"), "no JPEG, PNG or WebP"),
     "half": (Reply(photograph(1)[:3_000]), "cannot be decoded"),
     "too large": (Reply(b"\xff\xd8\xff" + bytes(17 * 1024 * 1024)), "more than 16777216 bytes"),
+    "a bomb": (
+        Reply(gzip.compress(bytes(64 * 1024 * 1024)), headers={"Content-Encoding": "gzip"}),
+        "more than 16777216 bytes",
+    ),
+    "packed in another way": (
+        Reply(photograph(1), headers={"Content-Encoding": "zstd"}),
+        "packed in a way that was not asked for",
+    ),
     "not there": (Reply(b"", status=404), "answered 404"),
     "out of order": (Reply(b"", status=503), "answered 503"),
     "cut off": (Reply(photograph(1), breaks_off=2_000), "broke off"),
