@@ -21,6 +21,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from service_chassis.health import Status
+from service_chassis.server_clock import ServerClock
 from service_chassis.settings import MongoDriver, MongoSettings
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Mongo:
         self._client: Any = None
         self._collections: dict[str, Collection] = {}
         self._task: asyncio.Task[None] | None = None
-        self._offset = 0.0
+        self._clock = ServerClock()
         self._reason = "not connected yet"
         self._indexed = asyncio.Event()
         self._ok = False
@@ -125,7 +126,7 @@ class Mongo:
 
         It runs on the monotonic clock, so a jump of this machine's wall clock does not move it.
         """
-        return datetime.fromtimestamp(time.monotonic() + self._offset, UTC)
+        return self._clock.now()
 
     def check(self) -> Status:
         """Whether the server answered lately and the indexes are in place."""
@@ -136,14 +137,13 @@ class Mongo:
         await self._indexed.wait()
 
     async def _keep_in_touch(self) -> None:
-        self._offset = time.time() - time.monotonic()
         while True:
             try:
                 async with asyncio.timeout(5):
-                    before = time.monotonic()
+                    asked = time.monotonic()
                     hello = await self._client.admin.command("hello")
-                    middle = (before + time.monotonic()) / 2
-                    self._offset = hello["localTime"].replace(tzinfo=UTC).timestamp() - middle
+                    told = hello["localTime"].replace(tzinfo=UTC)
+                    self._clock.heard(told, asked=asked, answered=time.monotonic())
                 if not self._indexed.is_set():
                     await self._create_indexes()
                 self._say(True, "connected")
