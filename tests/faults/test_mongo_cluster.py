@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from jobstream_local.ports import LOOPBACK
 from tests.faults.conftest import Form, Proxied
@@ -136,9 +136,13 @@ async def test_a_primary_cut_off_from_its_majority_acknowledges_nothing(
 async def primary_among(product: Product, names: list[str]) -> str:
     async def look() -> str:
         for name in names:
-            async with direct(product, name) as client:
-                if (await client.admin.command("hello")).get("isWritablePrimary"):
-                    return name
+            try:
+                async with direct(product, name) as client:
+                    if (await client.admin.command("hello")).get("isWritablePrimary"):
+                        return name
+            except ServerSelectionTimeoutError as error:
+                # It was frozen a moment ago.
+                raise AssertionError(f"{name} does not answer") from error
         raise AssertionError("none of them is primary")
 
     return await until(look, within=60, what="another primary", every=0.2)
