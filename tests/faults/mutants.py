@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+_ASSERTED: Final = ("AssertionError", "assert ")
+"""How pytest's report of an assertion begins, with a message of its own and without one."""
+
 PATIENCE: Final = 600
 """Seconds for the rows of one mutant."""
 
@@ -256,7 +259,7 @@ def noticed(report: Path) -> tuple[str, str]:
     for case in ET.parse(report).iter("testcase"):
         for ending in case:
             said = (ending.get("message") or "").split("\n")
-            if ending.tag == "failure" and said[0].startswith("AssertionError"):
+            if ending.tag == "failure" and said[0].startswith(_ASSERTED):
                 return case.get("name") or "-", " ".join(line.strip() for line in said[:3])
             if ending.tag in {"failure", "error"}:
                 complaint = f"not an assertion: {said[0]}"

@@ -31,6 +31,7 @@ def test_the_rows_of_a_mutant_exist(mutant: Mutant) -> None:
     ("ending", "row"),
     [
         ('<failure message="AssertionError: 3 broken promises:&#10;  job lost">…</failure>', "row"),
+        ('<failure message="assert (2, 1) == (4, 1)">…</failure>', "row"),
         ('<failure message="jobstream_local.part.NotReadyError: api-1 ended">…</failure>', ""),
         ('<error message="AssertionError: in a fixture">…</error>', ""),
         ("", ""),
