@@ -1,12 +1,14 @@
 """How clients of Kafka are told to connect."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from pydantic import ValidationError
 
-from service_chassis.kafka import access
+from service_chassis.kafka import access, uninvited_ends_as_errors
 from service_chassis.settings import KafkaSettings
 
 
@@ -40,3 +42,25 @@ def test_credentials_that_are_missing_are_named_and_the_others_not_shown() -> No
 def test_an_authority_that_is_no_file_is_refused_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="KAFKA__CA_FILE names no file"):
         _settings(security_protocol="SSL", ca_file=tmp_path / "nowhere.pem")
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_an_error_of_kafka() -> None:
+    under_way = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(under_way.cancel)
+    with pytest.raises(KafkaConnectionError), uninvited_ends_as_errors():
+        await under_way
+
+
+async def test_who_is_cancelled_or_out_of_time_ends() -> None:
+    async def wait() -> None:
+        with uninvited_ends_as_errors():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await wait()

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from service_chassis.kafka import uninvited_ends_as_errors
 from service_chassis.metadata import pace_metadata
 from service_chassis.offsets import OffsetsError
 from service_chassis.positions import Positions
@@ -52,7 +53,8 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def _settle(self, positions: Positions) -> None:
         try:
-            await positions.settle(self)
+            with uninvited_ends_as_errors():
+                await positions.settle(self)
         except (KafkaError, OffsetsError, OSError, TimeoutError) as error:
             log.info("kafka.not_settled", extra={"reason": f"{type(error).__name__}: {error}"})
             await asyncio.sleep(0.5)

@@ -1,7 +1,12 @@
-"""How every client of Kafka gets in: addresses, encryption, credentials."""
+"""How every client of Kafka gets in: addresses, encryption, credentials; and what its errors are."""
 
+import asyncio
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from aiokafka.errors import KafkaConnectionError
 
 from service_chassis.settings import KafkaSettings
 
@@ -26,3 +31,19 @@ def access(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.password.get_secret_value(),
         }
     return options
+
+
+@contextmanager
+def uninvited_ends_as_errors() -> Iterator[None]:
+    """Turn a cancellation that nobody has asked for into an error of Kafka like any other.
+
+    aiokafka cancels what it has under way when it closes a connection, and whoever waits for that
+    is cancelled with it: a loop would end without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaConnectionError("what was under way was cancelled") from None

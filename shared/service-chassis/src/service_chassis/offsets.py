@@ -1,7 +1,8 @@
 """Where topics end and how far groups have come, for lag and for waiting until others have caught up."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from service_chassis.ending import end_within
-from service_chassis.kafka import access
+from service_chassis.kafka import access, uninvited_ends_as_errors
 from service_chassis.settings import KafkaSettings
 
 Offsets = Mapping[TopicPartition, int]
@@ -48,7 +49,7 @@ class KafkaOffsets:
         """
         async with self._lock:
             try:
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                async with _in_time():
                     consumer = await self._connected_consumer()
                     known = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001  no public way to a topic nobody subscribed to
                     partitions = [TopicPartition(topic, p) for p in known]
@@ -63,7 +64,7 @@ class KafkaOffsets:
         """Return the offsets the group has committed; `OffsetsError` if Kafka is away."""
         async with self._lock:
             try:
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                async with _in_time():
                     admin = await self._connected_admin()
                     known = await admin.list_consumer_group_offsets(group)
             except (KafkaError, OSError, TimeoutError) as error:
@@ -75,7 +76,7 @@ class KafkaOffsets:
         """Return the id of the Kafka cluster; `OffsetsError` if Kafka is away."""
         async with self._lock:
             try:
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                async with _in_time():
                     admin = await self._connected_admin()
                     return str((await admin.describe_cluster())["cluster_id"])
             except (KafkaError, OSError, TimeoutError) as error:
@@ -102,3 +103,10 @@ class KafkaOffsets:
         # It was broken before, that is why it is dropped; the next one must not wait for it.
         closing = [client() for client in (admin and admin.close, consumer and consumer.stop) if client]
         await asyncio.gather(*(end_within(client, _TO_END, what="reader of offsets") for client in closing))
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    async with asyncio.timeout(_PATIENCE.total_seconds()):
+        with uninvited_ends_as_errors():
+            yield

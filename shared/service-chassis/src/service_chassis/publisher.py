@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from service_chassis.backoff import Backoff
 from service_chassis.ending import end_within
 from service_chassis.health import Status
-from service_chassis.kafka import access
+from service_chassis.kafka import access, uninvited_ends_as_errors
 from service_chassis.metadata import pace_metadata
 from service_chassis.metrics import Metrics
 from service_chassis.settings import KafkaSettings
@@ -98,7 +98,8 @@ class Publisher:
             raise PublishError("not connected to Kafka yet")
         try:
             async with asyncio.timeout(self._settings.request_timeout.total_seconds()):
-                await self._send(producer, topic, messages, partition)
+                with uninvited_ends_as_errors():
+                    await self._send(producer, topic, messages, partition)
         except (KafkaError, TimeoutError) as error:
             self._metrics.publish_failures.labels(topic).inc(len(messages))
             raise PublishError(f"{topic}: {type(error).__name__} {error}") from error
@@ -127,11 +128,8 @@ class Publisher:
         failures = 0
         while True:
             try:
-                if self._producer is None:
-                    self._producer = await self._start()
-                    self._connected.set()
-                async with asyncio.timeout(5):
-                    answered = await self._producer.client.force_metadata_update()
+                with uninvited_ends_as_errors():
+                    answered = await self._ping()
                 self._say(answered, "connected" if answered else "no broker answers")
                 failures = 0 if answered else failures + 1
             except (KafkaError, OSError, TimeoutError) as error:
@@ -139,6 +137,14 @@ class Publisher:
                 self._say(False, f"{type(error).__name__}: {error}")
             wait = Backoff(cap=_PING).wait(failures) if failures else _PING
             await asyncio.sleep(wait.total_seconds())
+
+    async def _ping(self) -> bool:
+        """Connect, or look whether somebody answers."""
+        if self._producer is None:
+            self._producer = await self._start()
+            self._connected.set()
+        async with asyncio.timeout(5):
+            return bool(await self._producer.client.force_metadata_update())
 
     async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(

@@ -20,7 +20,7 @@ from service_chassis.backoff import Backoff
 from service_chassis.consumers import Demand, PatientConsumer
 from service_chassis.ending import end_within
 from service_chassis.health import Status
-from service_chassis.kafka import access
+from service_chassis.kafka import access, uninvited_ends_as_errors
 from service_chassis.metrics import Metrics
 from service_chassis.positions import Positions
 from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
@@ -199,9 +199,10 @@ class Subscription:
         while True:
             try:
                 async with asyncio.timeout(15):
-                    await self._broker.connect()
-                    self._use_patient_consumer()
-                    await self._broker.start()
+                    with uninvited_ends_as_errors():
+                        await self._broker.connect()
+                        self._use_patient_consumer()
+                        await self._broker.start()
                 log.info("kafka.subscribed", extra={"topic": self.topic, "group": self.group or None})
                 return
             except (KafkaError, OSError, TimeoutError) as error:
@@ -258,7 +259,8 @@ class Subscription:
         failures = 0
         while True:
             try:
-                return await handler(records)
+                with uninvited_ends_as_errors():
+                    return await handler(records)
             except Exception as error:
                 failures += 1
                 self._metrics.retried.labels(self.topic).inc()
@@ -292,8 +294,9 @@ class Subscription:
         self._offsets.clear()
         try:
             if offsets:
-                await consumer.commit(offsets)
-        except (KafkaError, IllegalStateError) as error:
+                with uninvited_ends_as_errors():
+                    await consumer.commit(offsets)
+        except (KafkaError, IllegalStateError, OSError) as error:
             log.info(
                 "kafka.commit_failed",
                 extra={"topic": self.topic, "reason": f"{type(error).__name__}: {error}"},
