@@ -8,7 +8,10 @@ from typing import Any
 
 from aiokafka.errors import KafkaConnectionError
 
+from service_chassis.connections import mend_connections
 from service_chassis.settings import KafkaSettings
+
+mend_connections()
 
 
 def access(settings: KafkaSettings) -> dict[str, Any]:
