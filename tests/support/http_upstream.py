@@ -12,8 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.upstream_server import UpstreamHandler, UpstreamServer
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Request:
 Play = Callable[["_Handler", Request], None]
 
 
-class HttpUpstream:
+class HttpUpstream(UpstreamServer):
     """The server; enter it as a context. Without a script it answers 200 and `{"ok": true}`.
 
     Parameters
@@ -40,34 +41,18 @@ class HttpUpstream:
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(_Handler)
         self.requests: list[Request] = []
         self.names: list[str | None] = []
         """Names that clients asked for when TLS began (SNI)."""
         self.gone = threading.Event()
         """Set when a client has left in the middle of an answer."""
-        self.closing = threading.Event()
         self._script: deque[Play] = deque()
         self._lock = threading.Lock()
-        self._server = _Server(self)
         if tls is not None:
             tls.sni_callback = lambda _socket, name, _context: self.names.append(name)
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._scheme = "https" if tls else "http"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> "HttpUpstream":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
 
     @property
     def url(self) -> str:
@@ -85,33 +70,16 @@ class HttpUpstream:
             return self._script.popleft() if self._script else document({"ok": True})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, upstream: HttpUpstream) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.upstream = upstream
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: clients that leave are what is tested."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
+class _Handler(UpstreamHandler):
     @property
     def upstream(self) -> HttpUpstream:
-        return self.server.upstream
+        upstream = self.server.upstream
+        assert isinstance(upstream, HttpUpstream)
+        return upstream
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  the name that http.server looks for
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(self.command, self.path, headers, body)
+        request = Request(self.command, self.path, self.sent_headers(), body)
         try:
             self.upstream.take(request)(self, request)
         except OSError:

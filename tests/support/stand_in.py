@@ -8,12 +8,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
-from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
+
+from tests.support.upstream_server import UpstreamHandler, UpstreamServer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Reply:
     waits: float = field(default=0, kw_only=True)
 
 
-class StandIn:
+class StandIn(UpstreamServer):
     """The server; enter it as a context.
 
     Parameters
@@ -54,28 +54,11 @@ class StandIn:
     """
 
     def __init__(self, answer: Callable[[Request], Reply]) -> None:
+        super().__init__(_Handler)
         self.answer = answer
         self.requests: list[Request] = []
         self._script: deque[Reply] = deque()
         self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, *replies: Reply) -> None:
         """Give these answers to the next requests, in this order."""
@@ -93,34 +76,13 @@ class StandIn:
                 return self._script.popleft()
         return self.answer(request)
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but not longer than the server lives."""
-        self._closing.wait(seconds)
 
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, stand_in: StandIn) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.stand_in = stand_in
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: half of the scripted faults end in an error on this side too."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
-    def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.server.stand_in.reply(Request(target=self.path, headers=headers))
-        self.server.stand_in.pause(reply.waits)
+class _Handler(UpstreamHandler):
+    def do_GET(self) -> None:  # noqa: N802  the name that http.server looks for
+        stand_in = self.server.upstream
+        assert isinstance(stand_in, StandIn)
+        reply = stand_in.reply(Request(target=self.path, headers=self.sent_headers()))
+        stand_in.pause(reply.waits)
         self.send_response(reply.status)
         told = {"Content-Type": reply.content_type, "Content-Length": str(len(reply.body)), **reply.headers}
         for name, value in told.items():

@@ -19,9 +19,10 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.upstream_server import UpstreamHandler, UpstreamServer
 
 KEY = "canary-7d1c0f5e9b-access-key"
 """The access key it knows unless it is told others."""
@@ -53,7 +54,7 @@ class Request:
 Answer = Callable[["_Handler"], None]
 
 
-class Unsplash:
+class Unsplash(UpstreamServer):
     """The server; enter it as a context.
 
     Parameters
@@ -77,6 +78,7 @@ class Unsplash:
         says_when: bool = False,
         keys: Collection[str] = (KEY,),
     ) -> None:
+        super().__init__(_Handler)
         self.found = found
         self.keys = keys
         self.requests: list[Request] = []
@@ -88,24 +90,6 @@ class Unsplash:
         self._script: deque[Answer] = deque()
         self._always: Answer | None = None
         self._answered: dict[str, list[float]] = defaultdict(list)
-        self.closing = threading.Event()
-        self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> "Unsplash":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def base_url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, *answers: Answer) -> None:
         """Give these answers to the next requests, in this order."""
@@ -206,34 +190,18 @@ class Unsplash:
         return {"total": self.found, "total_pages": -(-self.found // size), "results": photos}
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, unsplash: Unsplash) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.unsplash = unsplash
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing: half of the scripted faults end in an error on this side too."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
+class _Handler(UpstreamHandler):
     remaining = 0
     asked: Request
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
-
     @property
     def unsplash(self) -> Unsplash:
-        return self.server.unsplash
+        upstream = self.server.upstream
+        assert isinstance(upstream, Unsplash)
+        return upstream
 
-    def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.asked = request = Request("GET", self.path, headers)
+    def do_GET(self) -> None:  # noqa: N802  the name that http.server looks for
+        self.asked = request = Request("GET", self.path, self.sent_headers())
         scripted, self.remaining = self.unsplash.take(request)
         if scripted:
             scripted(self)
@@ -283,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def pause(self, seconds: float) -> None:
         """Wait, but not longer than the server lives."""
-        self.unsplash.closing.wait(seconds)
+        self.unsplash.pause(seconds)
 
 
 _PLAIN = {"Content-Encoding": "identity"}

@@ -40,8 +40,8 @@ def access(settings: KafkaSettings) -> dict[str, Any]:
 def uninvited_ends_as_errors() -> Iterator[None]:
     """Turn a cancellation that nobody has asked for into an error of Kafka like any other.
 
-    aiokafka cancels what it has under way when it closes a connection, and whoever waits for that
-    is cancelled with it: a loop would end without a word.
+    Who awaits a future or task of a library is cancelled with it when the library cancels that: a loop
+    would end without a word.
     """
     try:
         yield
