@@ -6,7 +6,8 @@ two steps that race nobody: the card goes in one step, or stays because somebody
 then that card's own object goes, which no later card will ever name.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -16,7 +17,22 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from service_chassis.objects import Objects
+from job_worker.tasks.errors import RateLimited
+from service_chassis.mongo import is_outage
+from service_chassis.objects import Objects, ObjectsError
+
+
+@contextmanager
+def keeping(*, until: timedelta) -> Iterator[None]:
+    """Have the job come back after so long when what keeps pictures is away; no attempt is burnt."""
+    try:
+        yield
+    except ObjectsError as error:
+        raise RateLimited("the pictures cannot be kept: their store is away", until=until) from error
+    except Exception as error:
+        if is_outage(error):
+            raise RateLimited("the pictures cannot be kept: MongoDB is away", until=until) from error
+        raise
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from job_worker.tasks.context import TaskContext
 from job_worker.tasks.errors import RateLimited, Retry
 from job_worker.tasks.image_search.developing import Developing, NoPictureError, PictureRefusedError
 from job_worker.tasks.image_search.downloads import Downloads
-from job_worker.tasks.image_search.gallery import Gallery
+from job_worker.tasks.image_search.gallery import Gallery, keeping
 from job_worker.tasks.image_search.guarded import Searcher
 from job_worker.tasks.image_search.pictures import Picture, ProviderName, SearchPayload, SearchResult, Urls
 from job_worker.tasks.image_search.sources import Hosted, Sources
-from service_chassis.mongo import is_outage
 from service_chassis.objects import ObjectsError
 
 _AT_ONCE: Final = 4
@@ -93,14 +92,8 @@ class Rehosting:
                 )
             return None if hosted is None else self._shown(picture, hosted)
 
-        try:
+        with keeping(until=_COME_BACK):
             pictures = await _all([one(picture) for picture in found])
-        except ObjectsError as error:
-            raise RateLimited("the pictures cannot be kept: their store is away", until=_COME_BACK) from error
-        except Exception as error:
-            if is_outage(error):
-                raise RateLimited("the pictures cannot be kept: MongoDB is away", until=_COME_BACK) from error
-            raise
         shown = [picture for picture in pictures if picture is not None]
         if found and not shown and passing:
             raise Retry(f"none of the {len(found)} pictures could be fetched")

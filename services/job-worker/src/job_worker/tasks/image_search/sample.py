@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from job_worker.tasks.errors import RateLimited
 from job_worker.tasks.image_search.drawing import Drawn, draw
-from job_worker.tasks.image_search.gallery import Gallery
+from job_worker.tasks.image_search.gallery import Gallery, keeping
 from job_worker.tasks.image_search.pictures import (
     Attribution,
     Author,
@@ -18,8 +18,6 @@ from job_worker.tasks.image_search.pictures import (
     SearchPayload,
     Urls,
 )
-from service_chassis.mongo import is_outage
-from service_chassis.objects import ObjectsError
 
 _REMEMBERED: Final = 4_096
 _PATIENCE: Final = timedelta(seconds=20)
@@ -62,7 +60,7 @@ class SampleProvider:
     async def search(self, payload: SearchPayload, progress: Progress) -> list[Picture]:
         """Return exactly as many drawings as asked for."""
         keys = [(payload.query.casefold(), number, payload.orientation) for number in range(payload.count)]
-        try:
+        with keeping(until=_COME_BACK):
             there = await self._still_there(keys)
             if len(there) < len(keys):
                 await self._take_easel()
@@ -75,12 +73,6 @@ class SampleProvider:
                         await progress(100 * done / len(keys), f"{done} of {len(keys)} pictures drawn")
                 finally:
                     self._easel.release()
-        except ObjectsError as error:
-            raise RateLimited("the pictures cannot be kept: their store is away", until=_COME_BACK) from error
-        except Exception as error:
-            if is_outage(error):
-                raise RateLimited("the pictures cannot be kept: MongoDB is away", until=_COME_BACK) from error
-            raise
         return [self._picture(there[key]) for key in keys]
 
     async def _take_easel(self) -> None:
