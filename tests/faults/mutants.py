@@ -97,7 +97,7 @@ MUTANTS: Final = (
         f"{_JW}/reaping.py",
         "if self._since is None or self._last - self._since < self._lease.total_seconds():",
         "if self._since is None:",
-        ("test_outages.py::test_a_frozen_mongodb_refuses_posts_quickly_and_burns_no_attempt",),
+        ("test_outages.py::test_a_worker_that_is_back_later_than_mongodb_keeps_its_attempts",),
     ),
     Mutant(
         "the letter of a stalled job goes out without a take-over",

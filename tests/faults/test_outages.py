@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 
 from tests.faults.conftest import Form
+from tests.faults.test_judging import follower
+from tests.faults.test_lost_workers import running_by_worker
 from tests.support.api import Api
 from tests.support.checking.rest import at_rest
 from tests.support.figures import Figures
@@ -18,6 +20,9 @@ from tests.support.records import Records
 from tests.support.topics import TopicProbe
 
 KAFKA_AWAY, MONGO_AWAY = 20.0, 15.0
+
+COMES_LATE = 5.0
+"""Seconds after which a worker is there again when MongoDB is: half a lease."""
 
 DRAINED = 10.0
 """Seconds after which all that piled up without Kafka has ended, once it is back."""
@@ -116,6 +121,33 @@ async def test_a_frozen_mongodb_refuses_posts_quickly_and_burns_no_attempt(
     assert slowest < 3
     assert (counted["dead letters"], counted["extra attempts"]) == (0, 0)
     assert {(await records.job(job))["failures"] for job in running} == {0}
+
+
+@pytest.mark.row("F17", promise="a worker that MongoDB hears of later than of others is not taken for dead")
+@pytest.mark.timeout(180)
+async def test_a_worker_that_is_back_later_than_mongodb_keeps_its_attempts(
+    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
+) -> None:
+    late = await follower(product)
+    jobs = [await api.submit("sleep", {"seconds": 30}) for _ in range(16)]
+    places = await running_by_worker(product, records, jobs)
+    mine = [job for job, place in places.items() if place == late]
+    assert mine, "some of the jobs run on the worker that comes late"
+    product.stack.pause("mongod")
+    await asyncio.sleep(MONGO_AWAY)
+    product.stack.pause(late)
+    product.stack.resume("mongod")
+    back = time.monotonic()
+    # Others are in contact again and see a lease that ended; half a lease tells nothing of its worker.
+    await asyncio.sleep(COMES_LATE)
+    product.stack.resume(late)
+    await records.all_final(jobs, within=90)
+    recovered = time.monotonic() - back
+    await topics.drained(within=30)
+    counted = await check(product, api.history, records=records, topics=topics)
+    figures(jobs_hit=len(mine), recovery_s=recovered, **counted)
+    assert (counted["extra attempts"], counted["stalled attempts"]) == (0, 0)
+    assert {(await records.job(job))["failures"] for job in jobs} == {0}
 
 
 @pytest.mark.row("F9", promise="readers get on each time when Kafka goes and comes back again and again")
