@@ -20,6 +20,7 @@ async def _send_after_a_reset() -> bool:
     connection = AIOKafkaConnection(host=host, port=port, request_timeout_ms=1_000)
     reader, writer = await asyncio.open_connection(host, port)
     connection._reader, connection._writer = reader, writer
+    connection._versions = {MetadataRequest([]).API_KEY: (0, 1)}  # what a broker would have told
     connection._read_task = asyncio.create_task(asyncio.sleep(60))
     writer.transport.abort()
     await asyncio.sleep(0.05)
