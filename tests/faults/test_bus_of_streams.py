@@ -78,7 +78,7 @@ async def test_old_events_that_come_again_in_any_order_take_nobody_back(
     async with (
         product.events("/events") as page,
         Crowd(product.stack.api_urls, count=10) as crowd,
-        Load(api, jobs=form.jobs, rate=30, seed=form.seed) as load,
+        Load(api, jobs=form.jobs, rate=form.rate(30), seed=form.seed) as load,
     ):
         repeated = 0
         for share in (0.3, 0.6, 0.9, 1):
@@ -116,7 +116,7 @@ async def test_when_job_events_grows_every_stream_is_told_to_read_anew(
     async with (
         product.events("/events", again=True) as page,
         Crowd(product.stack.api_urls, count=20) as crowd,
-        Load(api, jobs=form.jobs, rate=form.of(10, 20), seed=form.seed) as load,
+        Load(api, jobs=form.jobs, rate=form.rate(form.of(10, 20)), seed=form.seed) as load,
     ):
         await load.reached(0.2)
         places = {reader.last_id for reader in crowd.readers}

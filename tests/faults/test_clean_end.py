@@ -55,7 +55,10 @@ async def test_every_service_told_to_end_does_so_cleanly_within_its_grace(
         long = [await api.submit("sleep", {"seconds": 8}) for _ in range(4)]
         for job in long:
             await api.reach(job, "running", within=15)
-        async with Load(api, jobs=form.jobs, rate=30, seed=form.seed) as load, product.events("/events"):
+        async with (
+            Load(api, jobs=form.jobs, rate=form.rate(30), seed=form.seed) as load,
+            product.events("/events"),
+        ):
             await load.reached(0.6)
             FAULTS[servers](proxied)
             await asyncio.sleep(1)  # so that something hangs, if it is to hang

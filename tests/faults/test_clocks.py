@@ -46,7 +46,7 @@ async def test_wall_clocks_that_jump_by_an_hour_change_nothing(
         workers = await living_workers(records)
         delayed: list[str] = []
         healed = 0.0
-        async with Load(api, jobs=form.jobs, rate=form.of(6, 20, 20), seed=form.seed) as load:
+        async with Load(api, jobs=form.jobs, rate=form.rate(form.of(6, 20)), seed=form.seed) as load:
             for turn, jump in enumerate(JUMPS, 1):
                 across = [await api.submit("sleep", {"seconds": 3}) for _ in range(6)]
                 delayed += [await api.submit("noop", delay=DELAY) for _ in range(6)]

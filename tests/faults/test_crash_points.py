@@ -60,7 +60,7 @@ async def test_a_crash_between_two_steps_loses_and_doubles_nothing(
     try:
         await victim.start()
         async with product.events("/events", again=True) as events:
-            load = Load(api, jobs=form.jobs, rate=25, seed=form.seed)
+            load = Load(api, jobs=form.jobs, rate=form.rate(25), seed=form.seed)
             async with load:
                 await until_true(
                     lambda: not victim.process.alive or load.is_over, within=90, what=f"{kind} to die"

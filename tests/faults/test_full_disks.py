@@ -44,7 +44,7 @@ async def test_a_full_disk_under_a_server_loses_nothing(
         starts = part.process.starts
         product.stack.supervise = True
         try:
-            async with Load(api, jobs=form.jobs, rate=form.of(6, 20), seed=form.seed) as load:
+            async with Load(api, jobs=form.jobs, rate=form.rate(form.of(6, 20)), seed=form.seed) as load:
                 await load.reached(0.2)
                 disk.fill()
                 filled = time.monotonic()

@@ -50,7 +50,7 @@ async def test_jobs_go_on_when_the_leading_broker_dies(
     rounds = int(form.of(1, 3, 5))
     stalls = []
     async with cluster.events("/events", again=True) as page:
-        async with Load(api, jobs=form.jobs, rate=20, seed=form.seed) as load:
+        async with Load(api, jobs=form.jobs, rate=form.rate(20), seed=form.seed) as load:
             for turn in range(rounds):
                 await load.reached((turn + 0.3) / (rounds + 1))
                 victim = await leader_of_jobs(cluster)

@@ -32,7 +32,7 @@ async def test_every_job_survives_that_each_service_is_killed_in_turn(
         return any(s.name == "slots_busy" and s.value > 0 for s in await product.metrics(worker))
 
     async with product.events("/events", again=True) as events:
-        async with Load(api, jobs=max(form.jobs, 200), rate=25, seed=form.seed) as load:
+        async with Load(api, jobs=max(form.jobs, 200), rate=form.rate(25), seed=form.seed) as load:
             for turn, victim in enumerate(victims, 1):
                 await load.reached(turn / 5)
                 if victim.startswith("job-worker"):

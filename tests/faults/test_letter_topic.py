@@ -38,7 +38,7 @@ async def test_letters_that_cannot_be_published_are_held_and_all_else_goes_on(
 
     await topics.configure(Topic.DEAD_LETTER, max_message_bytes="1")
     try:
-        async with Load(api, jobs=form.jobs, rate=30, seed=form.seed, mix=mix) as load:
+        async with Load(api, jobs=form.jobs, rate=form.rate(30), seed=form.seed, mix=mix) as load:
             await load.done()
         await records.all_final(set(load.jobs) - load.doomed, within=30)
         # What stands on a partition behind bytes that must be diverted waits with them.

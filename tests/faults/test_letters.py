@@ -26,7 +26,7 @@ async def test_a_job_whose_task_always_raises_fails_alone(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     async def p95(seed: int) -> float:
-        async with Load(api, jobs=form.jobs, rate=25, seed=seed, mix=lambda *_: Wanted()) as load:
+        async with Load(api, jobs=form.jobs, rate=form.rate(25), seed=seed, mix=lambda *_: Wanted()) as load:
             await load.done()
         await records.all_final(load.jobs, within=30)
         ended = await records.jobs(load.jobs)

@@ -61,7 +61,7 @@ async def test_jobs_go_on_when_the_primary_dies(
 ) -> None:
     rounds = int(form.of(1, 3, 5))
     silences = []
-    async with Load(api, jobs=form.jobs, rate=20, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(20), seed=form.seed) as load:
         for turn in range(rounds):
             await load.reached((turn + 0.3) / (rounds + 1))
             victim = await primary(trio)
@@ -88,7 +88,7 @@ async def test_elections_under_load_lose_nothing(
     trio: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     rounds = int(form.of(2, 4, 10))
-    async with Load(api, jobs=form.jobs, rate=20, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(20), seed=form.seed) as load:
         for turn in range(rounds):
             await load.reached((turn + 0.3) / (rounds + 1))
             await step_down(trio, await primary(trio))
@@ -107,7 +107,7 @@ async def test_elections_under_load_lose_nothing(
 async def test_a_primary_cut_off_from_its_majority_acknowledges_nothing(
     trio: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    async with Load(api, jobs=form.jobs, rate=20, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(20), seed=form.seed) as load:
         await load.reached(0.3)
         stale = await primary(trio)
         # Frozen members look to a primary like a cut network; clients still reach the primary itself.
@@ -155,7 +155,7 @@ async def test_a_write_whose_answer_is_lost_is_made_once(
 ) -> None:
     draw = form.draw("F19")
     cuts = int(form.of(5, 15, 40))
-    async with Load(api, jobs=form.jobs, rate=20, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(20), seed=form.seed) as load:
         for turn in range(cuts):
             await load.reached(0.8 * turn / cuts)
             # The request has reached MongoDB; of what it answers only some bytes come through.

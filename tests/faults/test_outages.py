@@ -160,7 +160,7 @@ async def test_readers_get_on_each_time_when_kafka_is_bounced(
     starts = {name: product.stack.part(name).process.starts for name in services}
     product.stack.supervise = True  # a process that ends itself, for its reader is wedged, comes back
     try:
-        async with Load(api, jobs=max(form.jobs, 200), rate=form.of(8, 8, 20), seed=form.seed) as load:
+        async with Load(api, jobs=max(form.jobs, 200), rate=form.rate(8), seed=form.seed) as load:
             for turn in range(bounces):
                 await load.reached((turn + 0.3) / (bounces + 1))
                 await (product.stack.kill, product.stack.stop)[turn % 2]("kafka")

@@ -27,7 +27,7 @@ async def test_jobs_survive_workers_that_are_killed_at_random(
 ) -> None:
     draw = form.draw("F1")
     kills = int(form.of(3, 8, 20))
-    async with Load(api, jobs=form.jobs, rate=25, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(25), seed=form.seed) as load:
         for _ in range(kills):
             victim = draw.choice(product.names("job-worker"))
             await asyncio.sleep(draw.uniform(0.5, 2.5))  # the time between two kills
@@ -51,7 +51,7 @@ async def test_a_backlog_grows_without_workers_and_drains_when_they_are_back(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     names = product.names("job-worker")
-    async with Load(api, jobs=form.jobs, rate=25, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(25), seed=form.seed) as load:
         await load.reached(0.2)
         await asyncio.gather(*(product.stack.kill(name) for name in names))
         await load.done()
@@ -154,7 +154,7 @@ async def test_a_worker_that_runs_out_of_memory_loses_no_job(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
     victim = product.service("job-worker-1")
-    async with Load(api, jobs=form.jobs, rate=25, seed=form.seed) as load:
+    async with Load(api, jobs=form.jobs, rate=form.rate(25), seed=form.seed) as load:
         await load.reached(0.3)
         pid = victim.process.pid
         assert pid is not None
