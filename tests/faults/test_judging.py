@@ -89,7 +89,7 @@ async def test_the_letter_of_a_stalled_job_goes_out_once_though_nobody_reads_it(
     assert max(letters.values()) == 1, "it is sent again only when it was lost"
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(180)
 async def test_a_cancel_that_comes_as_the_attempt_ends_is_not_forgotten(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures
 ) -> None:
