@@ -82,7 +82,10 @@ class FakeOutcomes:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def publish(self, outcome: JobSucceeded | JobFailed) -> None:
+    def publish(self, outcome: JobSucceeded | JobFailed) -> asyncio.Future[None]:
+        return asyncio.ensure_future(self._publish(outcome))
+
+    async def _publish(self, outcome: JobSucceeded | JobFailed) -> None:
         await self.open.wait()
         self.published.append(outcome)
 

@@ -95,8 +95,8 @@ class Following:
                 await stream.write(body + sse.place(self._ring.place) + (sse.bye() if stream.bye else b""))
                 if stream.bye:
                     return
-            else:
-                await mailbox.wait()
+            # What came while it was written has woken it already.
+            await mailbox.wait()
 
 
 async def _follow_one(stream: Stream) -> None:

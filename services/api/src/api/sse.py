@@ -3,6 +3,7 @@
 import random
 import re
 import time
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -43,6 +44,7 @@ def heartbeat() -> bytes:
     return frame("heartbeat", msgspec.json.encode({"at": time.time()}))
 
 
+@lru_cache(maxsize=2)
 def place(cursor: str) -> bytes:
     r"""A frame that fires nothing and sets the last event id; nothing if there is no cursor.
 

@@ -267,12 +267,13 @@ class Execution:
                 await self._move_or_stop(job, postpone(request.job_id, version, wait=wait))
 
     async def _send(self, job: Running, outcome: Outcome) -> None:
-        job.sending = asyncio.ensure_future(self._outcomes.publish(outcome))
-        await asyncio.wait([job.sending])
-        if job.sending.cancelled():
+        job.sending = self._outcomes.publish(outcome)
+        try:
+            await job.sending
+        except asyncio.CancelledError:
+            if job.attempt is not None and job.attempt.cancelling():
+                raise
             await self._give_back(job)
-        else:
-            job.sending.result()
 
     async def _give_back(self, job: Running) -> None:
         await self._move_or_stop(job, give_back(job.request.job_id, job.version))

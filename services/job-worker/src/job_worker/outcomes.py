@@ -1,5 +1,6 @@
 """Outcomes on their way to Kafka: in groups, until they are acknowledged."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,15 +51,12 @@ class Outcomes:
         self._results: Grouped[JobSucceeded, None] = Grouped(self._publish_results)
         self._letters: Grouped[JobFailed, None] = Grouped(self._publish_letters)
 
-    async def publish(self, outcome: Outcome) -> None:
-        """Return when Kafka has acknowledged the outcome, however long that takes.
+    def publish(self, outcome: Outcome) -> asyncio.Future[None]:
+        """Publish an outcome; done when Kafka has acknowledged it, however long that takes.
 
-        Whoever no longer waits ends its waiting alone: what is being published is published.
+        Whoever no longer waits cancels its waiting alone: what is being published is published.
         """
-        if isinstance(outcome, JobSucceeded):
-            await self._results.submit(outcome)
-        else:
-            await self._letters.submit(outcome)
+        return self._results.put(outcome) if isinstance(outcome, JobSucceeded) else self._letters.put(outcome)
 
     async def _publish_results(self, group: Sequence[JobSucceeded]) -> Sequence[None]:
         await self._until_acknowledged(self._publisher.succeeded, group)

@@ -35,11 +35,15 @@ class Grouped(Generic[T, R]):
 
     async def submit(self, item: T) -> R:
         """Have the item handled with others and return its answer."""
+        return await self.put(item)
+
+    def put(self, item: T) -> asyncio.Future[R]:
+        """Have the item handled with others; its answer will be there. Cancelled before its turn, it is left out."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
-        return await answer
+        return answer
 
     async def _run(self) -> None:
         while self._waiting:
