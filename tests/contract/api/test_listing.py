@@ -25,6 +25,8 @@ QUERIES: list[dict[str, Any]] = [
     {"states": ["failed"]},
     {"states": ["failed", "running", "succeeded"]},
     {"task": "noop"},
+    {"task": "noop", "states": ["failed", "running"], "newest_first": False},
+    {"task": "noop", "error_type": "E"},
     {"tags": ["even"]},
     {"tags": ["even", "third"]},
     {"batch": "b1"},
@@ -121,11 +123,11 @@ async def test_a_listed_job_leaves_its_long_payload_at_home(mongo: Mongo) -> Non
 async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
     mongo: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert SCAN_BUDGET == 10_000
+    assert SCAN_BUDGET == 2_000
     monkeypatch.setattr("api.store.SCAN_BUDGET", 10)
     store, wanted = (
         MongoJobStore(mongo),
-        JobFilters(states=["pending", "running", "succeeded", "failed"], task="nobody's"),
+        JobFilters(tags=["even"], task="nobody's"),
     )
     pages, after = 0, None
     while True:
@@ -134,7 +136,13 @@ async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
         pages += 1
         if (after := page.last_id) is None:
             break
-    assert pages == 7
+    assert pages == 4
+
+
+async def test_of_several_tags_the_rarest_leads(mongo: Mongo) -> None:
+    store = MongoJobStore(mongo)
+    assert await store.rarest_first("default", ["even", "third", "nobody's"]) == ["nobody's", "third", "even"]
+    assert await store.rarest_first("somebody", ["even", "third"]) == ["even", "third"]
 
 
 async def test_who_holds_a_key_is_found_without_looking_at_any_other_job(mongo: Mongo) -> None:

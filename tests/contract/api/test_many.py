@@ -116,12 +116,12 @@ async def test_very_many_are_stopped_batch_by_batch_until_the_time_is_up(
 ) -> None:
     monkeypatch.setattr("api.cancelling.BATCH", 10)
     monkeypatch.setattr("api.store.SCAN_BUDGET", 7)
-    await place.jobs.insert([a_job(n, "waiting", task="ab"[n % 2]) for n in range(80)])
+    await place.jobs.insert([a_job(n, "waiting", tags=["all"], task="ab"[n % 2]) for n in range(80)])
     rig = Rig(place, seconds=3)
-    first = await rig.cancelling.cancel(live_jobs(task="a"), owner="default")
+    first = await rig.cancelling.cancel(live_jobs(tag="all", task="a"), owner="default")
     assert not first.complete
     assert first.matched == first.cancelled < 40
-    rest = await Rig(place, seconds=1000).cancelling.cancel(live_jobs(task="a"), owner="default")
+    rest = await Rig(place, seconds=1000).cancelling.cancel(live_jobs(tag="all", task="a"), owner="default")
     assert (rest.complete, first.matched + rest.matched) == (True, 40)
     assert (await rig.states(80)).count("cancelled") == 40
 

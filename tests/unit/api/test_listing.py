@@ -21,14 +21,14 @@ AFTER = "0198c0de-0000-7000-8000-000000000001"
     [
         ({}, "by_owner", set()),
         ({"states": ["failed"]}, "by_state", set()),
-        ({"task": "noop"}, "by_task", set()),
+        ({"task": "noop"}, "by_task_and_state", set()),
         ({"tags": ["a"]}, "by_tag", set()),
         ({"tags": ["a", "b"]}, "by_tag", {"tags"}),
         ({"batch": "b"}, "by_batch", {"owner"}),
         ({"error_type": "E"}, "by_error", set()),
         ({"unique_key": "u"}, "by_unique_key", set()),
         ({"unique_key": "u", "batch": "b", "task": "x"}, "by_unique_key", {"batch", "task"}),
-        ({"states": ["failed"], "task": "noop"}, "by_state", {"task"}),
+        ({"states": ["failed"], "task": "noop"}, "by_task_and_state", set()),
         ({"states": ["failed"], "error_type": "E"}, "by_error", set()),
         ({"states": ["failed"], "tags": ["a"], "error_type": "E"}, "by_tag", {"state", "error.type"}),
         (

@@ -17,7 +17,7 @@ from api.problems import FieldError, invalid
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import is_job_id
 
-SCAN_BUDGET: Final = 10_000
+SCAN_BUDGET: Final = 2_000
 """Records looked at for one page."""
 
 LIST_LIMIT: Final = 4 * 1024
@@ -51,7 +51,10 @@ class ListQuery(NamedTuple):
 
 
 def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
-    """Return the walk that serves these filters, beginning behind the job `after`."""
+    """Return the walk that serves these filters, beginning behind the job `after`.
+
+    Of several tags it walks along the first: `MongoJobStore.rarest_first` knows which that should be.
+    """
     states = {"state": {"$in": list(filters.states)}} if filters.states else {}
     rest: dict[str, Any] = dict(states)
     lead: dict[str, Any] = {"owner": owner}
@@ -64,12 +67,15 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
         index, lead["tags"] = "by_tag", filters.tags[0]
     elif filters.error_type is not None:
         index, lead["error.type"] = "by_error", filters.error_type
+    elif filters.task is not None:
+        # All states, by name, are one ordered walk for each; none would be a sort.
+        index = "by_task_and_state"
+        lead |= {"task": filters.task, "state": {"$in": list(filters.states or map(str, JobState))}}
+        rest.clear()
     elif filters.states:
         index = "by_state"
         lead |= states
         rest.clear()
-    elif filters.task is not None:
-        index, lead["task"] = "by_task", filters.task
     else:
         index = "by_owner"
     if index == "by_error":
@@ -81,7 +87,7 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
         rest["tags"] = {"$all": list(filters.tags)}
     if filters.error_type is not None and index != "by_error":
         rest |= {"error.type": filters.error_type, "state": _failed_among(filters.states)}
-    if filters.task is not None and index != "by_task":
+    if filters.task is not None and index != "by_task_and_state":
         rest["task"] = filters.task
     if filters.batch is not None and index != "by_batch":
         rest["batch"] = filters.batch

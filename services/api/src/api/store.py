@@ -1,5 +1,6 @@
 """Keeps the api's side of the job records in MongoDB; translates and decides nothing."""
 
+import asyncio
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -129,6 +130,19 @@ class MongoJobStore:
         if len(records) > limit:
             return Page(records[:limit], records[limit - 1]["_id"])
         return Page(records, end)
+
+    async def rarest_first(self, owner: str, tags: Sequence[str]) -> list[str]:
+        """Return the tags, those of fewest jobs first; none is counted further than a page may look."""
+
+        async def jobs(tag: str) -> int:
+            query = {"owner": owner, "tags": tag}
+            found: int = await self._jobs.count_documents(
+                query, hint="by_tag", limit=SCAN_BUDGET, maxTimeMS=_BUDGET_MS
+            )
+            return found
+
+        counted = await asyncio.gather(*map(jobs, tags))
+        return [tag for _, tag in sorted(zip(counted, tags, strict=True), key=lambda pair: pair[0])]
 
     async def _walk(self, query: ListQuery, stages: list[dict[str, Any]]) -> list[Record]:
         found: list[Record] = [

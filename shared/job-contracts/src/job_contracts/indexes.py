@@ -48,7 +48,8 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         ),
         IndexSpec("by_owner", [("owner", 1), ("_id", 1)]),
         IndexSpec("by_state", [("owner", 1), ("state", 1), ("_id", 1)]),
-        IndexSpec("by_task", [("owner", 1), ("task", 1), ("_id", 1)]),
+        # The state within: a rare one of a common task, and the reverse, is found without a look at the others.
+        IndexSpec("by_task_and_state", [("owner", 1), ("task", 1), ("state", 1), ("_id", 1)]),
         IndexSpec(
             "by_tag", [("owner", 1), ("tags", 1), ("_id", 1)], {"partialFilterExpression": {"tags": _EXISTS}}
         ),

@@ -62,7 +62,7 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
         filters = JobFilters(
             states=[str(state) for state in query.state],
             task=query.task,
-            tags=query.tag,
+            tags=await store.rarest_first(OWNER, query.tag) if len(query.tag) > 1 else query.tag,
             batch=query.batch,
             unique_key=query.unique_key,
             error_type=query.error_type,
