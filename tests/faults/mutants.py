@@ -165,7 +165,7 @@ MUTANTS: Final = (
         f"{_JW}/claiming.py",
         "ours = await self._moving.until_answered(self._store.claimed_ids, ids, token)",
         "ours = set()",
-        ("test_mongo_cluster.py::test_a_write_whose_answer_is_lost_is_made_once",),
+        ("test_mongo_cluster.py::test_a_claim_whose_answer_is_lost_has_got_its_jobs",),
     ),
     Mutant(
         "a stream replays although its replica has not read as far as the one before",

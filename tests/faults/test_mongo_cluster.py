@@ -170,3 +170,27 @@ async def test_a_write_whose_answer_is_lost_is_made_once(
     counted = await check(proxied.product, api.history, records=records, topics=topics, must_fail=load.doomed)
     figures(cuts=cuts, recovery_s=recovered, **counted)
     assert counted["extra attempts"] == 0
+
+
+@pytest.mark.row("F19", promise="a claim whose answer is lost has got its jobs: they run, once, and at once")
+@pytest.mark.timeout(240)
+async def test_a_claim_whose_answer_is_lost_has_got_its_jobs(
+    proxied: Proxied, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
+) -> None:
+    jobs: list[str] = []
+    for _ in range(int(form.of(3, 10))):
+        # Their messages wait before Kafka, so that nothing but a claim is asked of MongoDB when they come through.
+        proxied.kafka.silence()
+        jobs += await asyncio.gather(*(api.submit("noop") for _ in range(8)))
+        proxied.mongo.cut_answers(0)
+        proxied.kafka.heal()
+        await asyncio.sleep(0.5)  # the driver asks twice by itself
+        proxied.mongo.heal()
+    healed = time.monotonic()
+    # A job that was claimed and forgotten would be found by its time-out, a minute and a half later.
+    await records.all_final(jobs, within=30)
+    recovered = time.monotonic() - healed
+    await topics.drained(within=40)
+    counted = await check(proxied.product, api.history, records=records, topics=topics)
+    figures(recovery_s=recovered, **counted)
+    assert (counted["dead letters"], counted["extra attempts"]) == (0, 0)
