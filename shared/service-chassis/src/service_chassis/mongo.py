@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 Collection = Any
 """A collection of either driver: their asynchronous methods have the same names and arguments."""
 
+POOL = 50
+"""Connections at most: who comes when all are taken waits. They fit into the file descriptors that servers leave."""
+
 _REFRESH = timedelta(seconds=2)
 
 _PASSING = frozenset({64, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
@@ -180,6 +183,7 @@ def _connect(settings: MongoSettings) -> Any:
         "connectTimeoutMS": patience,
         "socketTimeoutMS": 10_000,
         "retryWrites": True,
+        "maxPoolSize": POOL,
         "appname": "jobstream",
     }
     if settings.driver is MongoDriver.MOTOR:

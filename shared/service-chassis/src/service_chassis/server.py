@@ -39,7 +39,7 @@ client whose network is gone without a word is noticed within 45 s. The kernel a
 
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux alone has it
 
-_SPARED: Final = 32
+SPARED: Final = 80
 """File descriptors that the public server leaves to health checks, MongoDB and Kafka."""
 
 
@@ -65,7 +65,7 @@ class HttpServer:
         port: int,
         name: str,
         drain: timedelta = timedelta(seconds=2),
-        spared: int = _SPARED,
+        spared: int = SPARED,
         trusted_proxies: str = "",
     ) -> None:
         self._host, self._port, self._name, self._drain = host, port, name, drain
