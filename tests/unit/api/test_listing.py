@@ -19,7 +19,7 @@ AFTER = "0198c0de-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("filters", "index", "rest"),
     [
-        ({}, "by_owner", set()),
+        ({}, "by_state", set()),
         ({"states": ["failed"]}, "by_state", set()),
         ({"task": "noop"}, "by_task_and_state", set()),
         ({"tags": ["a"]}, "by_tag", set()),

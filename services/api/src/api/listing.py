@@ -67,17 +67,12 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
         index, lead["tags"] = "by_tag", filters.tags[0]
     elif filters.error_type is not None:
         index, lead["error.type"] = "by_error", filters.error_type
-    elif filters.task is not None:
-        # All states, by name, are one ordered walk for each; none would be a sort.
-        index = "by_task_and_state"
-        lead |= {"task": filters.task, "state": {"$in": list(filters.states or map(str, JobState))}}
-        rest.clear()
-    elif filters.states:
-        index = "by_state"
-        lead |= states
-        rest.clear()
     else:
-        index = "by_owner"
+        # All states by name are an ordered walk for each of them; without them it would be a sort.
+        index, lead["state"] = "by_state", {"$in": list(filters.states or map(str, JobState))}
+        if filters.task is not None:
+            index, lead["task"] = "by_task_and_state", filters.task
+        rest.clear()
     if index == "by_error":
         # The index holds failed jobs alone and is used only if the query says so.
         failed = str(JobState.FAILED)

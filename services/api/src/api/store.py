@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from api.listing import SCAN_BUDGET, ListQuery, result_ids, trimmed
+from api.listing import SCAN_BUDGET, JobFilters, ListQuery, query_of, result_ids, trimmed
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE, JobState
@@ -164,8 +164,8 @@ class MongoJobStore:
 
     async def newest(self, *, owner: str) -> str | None:
         """Return the greatest id of an owner's jobs."""
-        found = await self._jobs.find({"owner": owner}, {"_id": 1}).sort("_id", -1).limit(1).to_list(None)
-        return found[0]["_id"] if found else None
+        newest = await self.page(query_of(owner, JobFilters(), None), limit=1, view_limit=0)
+        return newest.records[0]["_id"] if newest.records else None
 
     async def standing(self, ids: Items[str], *, owner: str) -> list[Record]:
         """Return how those of these jobs stand that are there and this owner's: what a redrive depends on."""

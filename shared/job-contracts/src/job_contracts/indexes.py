@@ -46,7 +46,6 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         IndexSpec(
             "queued", [("priority", 1), ("_id", 1)], {"partialFilterExpression": {"publishes": _EXISTS}}
         ),
-        IndexSpec("by_owner", [("owner", 1), ("_id", 1)]),
         IndexSpec("by_state", [("owner", 1), ("state", 1), ("_id", 1)]),
         # The state within: a rare one of a common task, and the reverse, is found without a look at the others.
         IndexSpec("by_task_and_state", [("owner", 1), ("task", 1), ("state", 1), ("_id", 1)]),
