@@ -11,6 +11,7 @@ from pymongo.errors import AutoReconnect
 from api.catalogue import Catalogue
 from api.problems import Problem
 from api.submission import Accepted, Submissions
+from tests.support.waiting import until_true
 from tests.unit.api.fakes import NOW, SEARCH, FakeAnnouncer, FakeStore, FakeTasks, task_doc
 
 DEEP = b"[" * 65 + b"]" * 65
@@ -41,7 +42,9 @@ class Rig:
         """Let the others run until so many wait behind the insert that is under way."""
         for _ in range(10):
             await asyncio.sleep(0)
-        assert len(self.submissions._group) == count
+        await until_true(
+            lambda: len(self.submissions._group) == count, within=1, what=f"{count} to wait", every=0.001
+        )
 
     async def refused(self, body: Any, key: str | None = None) -> Problem:
         with pytest.raises(Problem) as caught:

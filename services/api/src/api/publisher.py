@@ -14,6 +14,8 @@ from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
 from job_contracts.views import Record, event_headers, requested
 from service_chassis import failpoints
+from service_chassis.gathering import Gathering
+from service_chassis.grouping import EACH, MOST
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, Publisher, PublishError
 
@@ -79,6 +81,7 @@ class _Lane:
         self._buffer = buffer
         self._dropped = dropped.labels(topic)
         self._acknowledged = acknowledged
+        self._gathering = Gathering(each=EACH, most=MOST)
         self._waiting: deque[Item] = deque()
         self._runner: asyncio.Task[None] | None = None
 
@@ -99,7 +102,9 @@ class _Lane:
 
     async def _run(self) -> None:
         while self._waiting:
+            await self._gathering.wait()
             items = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+            self._gathering.took(len(items))
             try:
                 await self._publisher.publish(self._topic, self._messages_of(items))
             except PublishError as error:

@@ -3,17 +3,24 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from service_chassis.gathering import Gathering
 from service_chassis.kafka import uninvited_ends_as_errors
 from service_chassis.metadata import pace_metadata
 from service_chassis.offsets import OffsetsError
 from service_chassis.positions import Positions
 
 log = logging.getLogger(__name__)
+
+_EACH: Final = timedelta(milliseconds=2)
+_MOST: Final = timedelta(milliseconds=25)
+_FREE: Final = 2
+"""Messages for which nothing waits: at a hundred jobs a second a poll brings one or two."""
 
 Demand = Callable[[], Awaitable[int]]
 """Waits until work is wanted and returns how many messages at most."""
@@ -23,13 +30,15 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     """Waits for messages inside the poll and asks for the wanted number before each.
 
     FastStream sleeps a whole batch timeout after an empty poll, which would delay the
-    first message after a quiet time; so no poll comes back empty.
+    first message after a quiet time; so no poll comes back empty. While many messages come,
+    they gather for a moment between two polls; where more are there than are wanted, none waits.
     """
 
     def __init__(self, *topics: str, ask: Demand, positions: Positions | None, **options: Any) -> None:
         super().__init__(*topics, **options)
         self._ask = ask
         self._positions = positions
+        self._gathering = Gathering(each=_EACH, most=_MOST)
         pace_metadata(self._client)
 
     async def getmany(
@@ -37,6 +46,7 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
         """Return at least one message and at most as many as are wanted now."""
         while True:
+            await self._gathering.wait()
             wanted = await self._ask()
             if self._positions is not None and not self._positions.hold(self):
                 await self._settle(self._positions)
@@ -49,6 +59,8 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
                     continue  # It may come from where we never wanted to read: all of it is read again.
                 self._positions.passed(got)
             if got:
+                count = sum(map(len, got.values()))
+                self._gathering.took(max(0, count - _FREE) if count < wanted else 0)
                 return got
 
     async def _settle(self, positions: Positions) -> None:

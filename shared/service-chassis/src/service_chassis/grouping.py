@@ -3,17 +3,25 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from datetime import timedelta
+from typing import Final, Generic, TypeVar
+
+from service_chassis.gathering import Gathering
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+EACH: Final = timedelta(milliseconds=0.5)
+"""An operation takes about 5 ms: groups of ten gather in no time of their own."""
+
+MOST: Final = timedelta(milliseconds=20)
+
 
 class Grouped(Generic[T, R]):
-    """Turns many single requests into few operations on groups, without a timer.
+    """Turns many single requests into few operations on groups.
 
-    An idle system answers at once, with groups of one; a busy one makes its groups as
-    large as one operation is long.
+    An idle system answers at once, with groups of one; a busy one makes its groups as large as one
+    operation is long, and larger ones larger still (`Gathering`).
 
     Parameters
     ----------
@@ -27,6 +35,7 @@ class Grouped(Generic[T, R]):
     def __init__(self, operate: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 500) -> None:
         self._operate = operate
         self._most = most
+        self._gathering = Gathering(each=EACH, most=MOST)
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
@@ -47,11 +56,13 @@ class Grouped(Generic[T, R]):
 
     async def _run(self) -> None:
         while self._waiting:
+            await self._gathering.wait()
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             # Whoever has stopped waiting (a client gone, a deadline passed) wants nothing done any more.
             group = [(item, answer) for item, answer in group if not answer.done()]
             if not group:
                 continue
+            self._gathering.took(len(group))
             try:
                 results = await self._operate([item for item, _ in group])
             except Exception as error:  # noqa: BLE001  it belongs to those who asked
