@@ -59,7 +59,9 @@ class Mailbox:
         self._after = after
         self._jobs: dict[str, LiveEvent] = {}
         self._progress: dict[str, LiveEvent] = {}
-        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._woken = False
+        self._waiter: asyncio.Future[None] | None = None
         self.missed = ""
         """Why something is missing here, until the reader was told to read anew."""
         self.ended = False
@@ -84,13 +86,13 @@ class Mailbox:
                 del self._progress[event.job_id]
         if len(self._jobs) + len(self._progress) > self._room:
             self.reset("too slow")
-        self._wake.set()
+        self.wake()
 
     def reset(self, why: str) -> None:
         """Have the reader read anew: what waits here is not all there was."""
         self._jobs, self._progress = {}, {}
         self.missed = why
-        self._wake.set()
+        self.wake()
 
     def skip_until(self, moment: Moment) -> None:
         """Take nothing any more that is not newer; for a mailbox of one job."""
@@ -110,16 +112,23 @@ class Mailbox:
     def end(self) -> None:
         """Nothing will come any more."""
         self.ended = True
-        self._wake.set()
+        self.wake()
 
     def wake(self) -> None:
         """Have the reader look up although nothing came."""
-        self._wake.set()
+        self._woken = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def wait(self) -> None:
-        """Wait until something came, or somebody called `wake`."""
-        await self._wake.wait()
-        self._wake.clear()
+        """Wait until something came, or somebody called `wake`; for one reader."""
+        # An asyncio.Event serves many who wait and asks for the loop, and so for the process, each time: with
+        # thousands of streams that is felt.
+        if not self._woken:
+            self._loop = self._loop or asyncio.get_running_loop()
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        self._woken = False
 
 
 def _is_old(known: LiveEvent | None, event: LiveEvent) -> bool:
