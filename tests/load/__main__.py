@@ -59,7 +59,9 @@ def main() -> int:
     )
     options = parser.parse_args()
     try:
-        return uvloop.run(measure(options.streams, options.seconds) if options.streams else _bench(options))
+        if options.streams:
+            return uvloop.run(measure(options.streams, options.seconds, options.rounds))
+        return uvloop.run(_bench(options))
     except (OSError, WireError) as error:
         _say(f"no figures: {error}")
         return 1

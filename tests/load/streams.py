@@ -15,10 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 import psutil
@@ -36,41 +38,57 @@ _BUSY, _BUSY_RATE, _BUSY_SECONDS = 1_000, 10, 8
 _ANCHOR: Final = Path(__file__).parent / "anchor" / "hub.go"
 
 
-@dataclass(slots=True, kw_only=True)
-class StreamFigures:
-    """What the streams came to; the anchor's are None without a `go`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one turn of all measures came to; the anchor's is None without a `go`."""
 
-    idle_streams: int
     kib_a_stream: float
     post_p99_ms_alone: float
     post_p99_ms_beside_idle: float
-    busy_streams: int
     deliveries_a_cpu_second: float
     anchor_deliveries_a_cpu_second: float | None
 
     @property
-    def table(self) -> str:
-        """The figures for people."""
+    def slower(self) -> float:
+        """Times as long as alone a POST takes beside idle streams, at p99."""
+        return self.post_p99_ms_beside_idle / self.post_p99_ms_alone
+
+    @property
+    def dearer(self) -> float | None:
+        """Times as many deliveries as ours the anchor makes of a second of CPU."""
         anchor = self.anchor_deliveries_a_cpu_second
-        beside = (
-            f"{anchor:,.0f}, {anchor / self.deliveries_a_cpu_second:.1f} times ours" if anchor else "no `go`"
-        )
-        slower = self.post_p99_ms_beside_idle / max(self.post_p99_ms_alone, 1e-9)
-        rows = [
-            (f"memory of one of {self.idle_streams:,} idle streams", f"{self.kib_a_stream:.1f} KiB"),
-            (f"POST → 202, p99, {_EVENTS_A_SECOND} events/s", f"{self.post_p99_ms_alone:.1f} ms"),
-            (
-                "the same beside the idle streams",
-                f"{self.post_p99_ms_beside_idle:.1f} ms ({slower:.2f} times)",
-            ),
-            (
-                f"deliveries a CPU second, {self.busy_streams:,} streams, {_BUSY_RATE} events/s",
-                f"{self.deliveries_a_cpu_second:,.0f}",
-            ),
-            ("the same of the hub in Go", beside),
-        ]
-        lines = ["| | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows)]
-        return "\n".join(lines)
+        return None if anchor is None else anchor / self.deliveries_a_cpu_second
+
+
+def _table(rounds: Sequence[Round], idle: int) -> str:
+    """Return the medians, and each round's ratio: a machine that others use makes single ones wide."""
+    anchors = [r.anchor_deliveries_a_cpu_second for r in rounds if r.anchor_deliveries_a_cpu_second]
+    rows = [
+        (f"memory of one of {idle:,} idle streams", f"{median(r.kib_a_stream for r in rounds):.1f} KiB"),
+        (
+            f"POST → 202, p99, {_EVENTS_A_SECOND} events/s",
+            f"{median(r.post_p99_ms_alone for r in rounds):.1f} ms",
+        ),
+        (
+            "the same beside the idle streams",
+            f"{median(r.post_p99_ms_beside_idle for r in rounds):.1f} ms, {_times([r.slower for r in rounds])}",
+        ),
+        (
+            f"deliveries a CPU second, {_BUSY:,} streams, {_BUSY_RATE} events/s",
+            f"{median(r.deliveries_a_cpu_second for r in rounds):,.0f}",
+        ),
+        (
+            "the same of the hub in Go",
+            f"{median(anchors):,.0f}, {_times([r.dearer for r in rounds if r.dearer])} ours"
+            if anchors
+            else "no `go`",
+        ),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows)])
+
+
+def _times(ratios: Sequence[float]) -> str:
+    return f"{median(ratios):.2f} times ({', '.join(f'{ratio:.2f}' for ratio in sorted(ratios))})"
 
 
 class _Stream(asyncio.Protocol):
@@ -146,9 +164,16 @@ async def _deliveries(address: Address, pid: int) -> float:
         return goal * _BUSY / (sum(process.cpu_times()[:2]) - used)
 
 
-async def _anchor() -> float | None:
+@asynccontextmanager
+async def _anchor() -> AsyncIterator[Callable[[], Awaitable[float | None]]]:
+    """Give what measures the hub in Go, while its process runs; what gives None where there is no `go`."""
     if (go := shutil.which("go")) is None:
-        return None
+
+        async def nothing() -> None:
+            """Measure nothing."""
+
+        yield nothing
+        return
     with tempfile.TemporaryDirectory(prefix="jobstream-anchor-") as home:
         binary, port = Path(home) / "hub", free_port()
         env = {**os.environ, "GOMAXPROCS": "1"}
@@ -158,9 +183,8 @@ async def _anchor() -> float | None:
         )
         process = await asyncio.create_subprocess_exec(str(binary), str(port), env=env)
         try:
-            address = Address(f"http://127.0.0.1:{port}")
             await asyncio.sleep(0.5)  # until it listens
-            return await _deliveries(address, process.pid)
+            yield partial(_deliveries, Address(f"http://127.0.0.1:{port}"), process.pid)
         finally:
             process.kill()
             await process.wait()
@@ -170,32 +194,35 @@ def _say(text: str) -> None:
     print(f"· {text}", file=sys.stderr, flush=True)
 
 
-async def measure(count: int, seconds: float) -> int:
-    """Measure and print."""
+async def measure(count: int, seconds: float, rounds: int) -> int:
+    """Measure all in turns, so that what a busy machine does to one it does to the other, and print."""
+    found: list[Round] = []
     with tempfile.TemporaryDirectory(prefix="jobstream-bench-") as home:
         replicas = Replicas(job_worker=1, result_worker=0, dlq_worker=0)
-        async with Stack(Path(home), ports=Ports.free(), replicas=replicas) as stack:
+        async with Stack(Path(home), ports=Ports.free(), replicas=replicas) as stack, _anchor() as anchor:
             await stack.stop("job-worker-1")  # it has told its tasks, and is not to run them
-            _say("posting with no stream open")
             address, pid = Address(stack.api_url), stack.part("api-1").process.pid
             assert pid is not None
             await _post(address, _EVENTS_A_SECOND, 2)
-            before = await _post(address, _EVENTS_A_SECOND, seconds)
-            held = psutil.Process(pid).memory_info().rss
-            _say(f"opening {count} idle streams")
-            async with _streams(address, _IDLE, count):
-                await asyncio.sleep(1)  # the buffers of their opening are given back
-                grown = psutil.Process(pid).memory_info().rss - held
-                beside = await _post(address, _EVENTS_A_SECOND, seconds)
-            after = await _post(address, _EVENTS_A_SECOND, seconds)
-            figures = StreamFigures(
-                idle_streams=count,
-                kib_a_stream=round(grown / count / 1024, 1),
-                post_p99_ms_alone=percentile(before + after, 0.99),
-                post_p99_ms_beside_idle=percentile(beside, 0.99),
-                busy_streams=_BUSY,
-                deliveries_a_cpu_second=round(await _deliveries(address, pid)),
-                anchor_deliveries_a_cpu_second=await _anchor(),
-            )
-    print(f"\n{figures.table}\n\n{json.dumps(asdict(figures))}")
+            for number in range(rounds):
+                _say(f"round {number + 1}: posting with no stream open")
+                before = await _post(address, _EVENTS_A_SECOND, seconds)
+                held = psutil.Process(pid).memory_info().rss
+                _say(f"beside {count} idle streams")
+                async with _streams(address, _IDLE, count):
+                    await asyncio.sleep(1)  # the buffers of their opening are given back
+                    grown = psutil.Process(pid).memory_info().rss - held
+                    beside = await _post(address, _EVENTS_A_SECOND, seconds)
+                after = await _post(address, _EVENTS_A_SECOND, seconds)
+                found.append(
+                    Round(
+                        # Later ones find the memory of those before them.
+                        kib_a_stream=round(grown / count / 1024, 1) if not found else found[0].kib_a_stream,
+                        post_p99_ms_alone=percentile(before + after, 0.99),
+                        post_p99_ms_beside_idle=percentile(beside, 0.99),
+                        deliveries_a_cpu_second=round(await _deliveries(address, pid)),
+                        anchor_deliveries_a_cpu_second=await anchor(),
+                    )
+                )
+    print(f"\n{_table(found, count)}\n\n{json.dumps([asdict(r) for r in found])}")
     return 0
