@@ -11,7 +11,8 @@ that is dropped afterwards; with BASE=http://… it drives one that runs already
 In turns with them the floor (`tests/load/floor.py`) on the same servers, in groups and at the same rate; then the
 goals that can be judged from these, each next to what was measured.
 
-With `--streams 2000` it measures live streams instead: see `tests/load/streams.py`.
+With `--streams 2000` it measures live streams instead: see `tests/load/streams.py`. `--flames` draws where the
+services' CPU goes: see `tests/load/flames.py`.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from jobstream_local.stack import Ports, Replicas, Stack
 from jobstream_local.state import Home
 from tests.load import cpu, floor, goals
 from tests.load.driving import Driver, Tally
+from tests.load.flames import draw
 from tests.load.report import Figures, line, table
 from tests.load.streams import measure
 from tests.load.wire import WireError
@@ -57,8 +59,14 @@ def main() -> int:
     parser.add_argument(
         "--streams", type=int, help="instead of jobs: so many idle streams, and others that are busy"
     )
+    parser.add_argument(
+        "--flames", type=Path, help="instead of figures: a flame graph per service into this folder"
+    )
     options = parser.parse_args()
     try:
+        if options.flames:
+            options.flames.mkdir(parents=True, exist_ok=True)
+            return uvloop.run(draw(options.flames, _BODY, options.connections))
         if options.streams:
             return uvloop.run(measure(options.streams, options.seconds, options.rounds))
         return uvloop.run(_bench(options))
