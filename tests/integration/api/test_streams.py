@@ -246,6 +246,10 @@ async def test_noise_on_job_events_is_dropped_and_counted(product: Product, api:
 
 
 async def test_a_full_house_says_busy_and_goes_on_answering(product: Product, api: Api) -> None:
+    async def left() -> bool:
+        return await product.counted("api", "streams_open") == 0
+
+    await until(left, within=5, what="the streams of those before to end")
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(6):
             await stack.enter_async_context(product.events("/events"))
@@ -253,9 +257,6 @@ async def test_a_full_house_says_busy_and_goes_on_answering(product: Product, ap
         assert text == "retry: 30000\n\nevent: busy\ndata: {}\n\n"
         await api.submit()
         assert (await api.get("/stats")).json()["streams"] == 6
-
-    async def left() -> bool:
-        return await product.counted("api", "streams_open") == 0
 
     await until(left, within=5, what="the streams of those who left to end")
 
