@@ -12,7 +12,7 @@ In turns with them the floor (`tests/load/floor.py`) on the same servers, in gro
 goals that can be judged from these, each next to what was measured.
 
 With `--streams 2000` it measures live streams instead: see `tests/load/streams.py`. `--flames` draws where the
-services' CPU goes: see `tests/load/flames.py`.
+services' CPU goes: see `tests/load/flames.py`; `--indexes` prints what each index costs: `tests/load/indexes.py`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ import uvloop
 
 from jobstream_local.stack import Ports, Replicas, Stack
 from jobstream_local.state import Home
-from tests.load import cpu, floor, goals
+from tests.load import cpu, floor, goals, indexes
 from tests.load.driving import Driver, Tally
 from tests.load.flames import draw
 from tests.load.report import Figures, line, table
@@ -60,6 +60,9 @@ def main() -> int:
         "--streams", type=int, help="instead of jobs: so many idle streams, and others that are busy"
     )
     parser.add_argument(
+        "--indexes", action="store_true", help="instead of jobs: what each index costs mongod"
+    )
+    parser.add_argument(
         "--flames", type=Path, help="instead of figures: a flame graph per service into this folder"
     )
     options = parser.parse_args()
@@ -67,6 +70,8 @@ def main() -> int:
         if options.flames:
             options.flames.mkdir(parents=True, exist_ok=True)
             return uvloop.run(draw(options.flames, _BODY, options.connections))
+        if options.indexes:
+            return uvloop.run(indexes.measure(options.rounds))
         if options.streams:
             return uvloop.run(measure(options.streams, options.seconds, options.rounds))
         return uvloop.run(_bench(options))
