@@ -31,7 +31,7 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     FastStream sleeps a whole batch timeout after an empty poll, which would delay the
     first message after a quiet time; so no poll comes back empty. While many messages come,
-    they gather for a moment between two polls; where more are there than are wanted, none waits.
+    they gather for a moment between two polls; not where half of what is wanted has come, or slots would be idle.
     """
 
     def __init__(self, *topics: str, ask: Demand, positions: Positions | None, **options: Any) -> None:
@@ -60,7 +60,7 @@ class PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
                 self._positions.passed(got)
             if got:
                 count = sum(map(len, got.values()))
-                self._gathering.took(max(0, count - _FREE) if count < wanted else 0)
+                self._gathering.took(max(0, count - _FREE) if 2 * count <= wanted else 0)
                 return got
 
     async def _settle(self, positions: Positions) -> None:
