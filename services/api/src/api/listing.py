@@ -55,8 +55,7 @@ def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
 
     Of several tags it walks along the first: `MongoJobStore.rarest_first` knows which that should be.
     """
-    states = {"state": {"$in": list(filters.states)}} if filters.states else {}
-    rest: dict[str, Any] = dict(states)
+    rest: dict[str, Any] = {"state": {"$in": list(filters.states)}} if filters.states else {}
     lead: dict[str, Any] = {"owner": owner}
     if filters.unique_key is not None:
         index, lead["unique_key"] = "by_unique_key", filters.unique_key

@@ -164,8 +164,10 @@ class MongoJobStore:
 
     async def newest(self, *, owner: str) -> str | None:
         """Return the greatest id of an owner's jobs."""
-        newest = await self.page(query_of(owner, JobFilters(), None), limit=1, view_limit=0)
-        return newest.records[0]["_id"] if newest.records else None
+        query = query_of(owner, JobFilters(), None)
+        walk: list[dict[str, Any]] = [{"$match": query.lead}, {"$sort": {"_id": query.direction}}]
+        found = await self._walk(query, [*walk, {"$limit": 1}, {"$project": {"_id": 1}}])
+        return found[0]["_id"] if found else None
 
     async def standing(self, ids: Items[str], *, owner: str) -> list[Record]:
         """Return how those of these jobs stand that are there and this owner's: what a redrive depends on."""
