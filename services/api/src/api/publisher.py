@@ -15,7 +15,6 @@ from job_contracts.topics import Topic
 from job_contracts.views import Record, event_headers, requested
 from service_chassis import failpoints
 from service_chassis.gathering import Gathering
-from service_chassis.grouping import EACH, MOST
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, Publisher, PublishError
 
@@ -81,7 +80,7 @@ class _Lane:
         self._buffer = buffer
         self._dropped = dropped.labels(topic)
         self._acknowledged = acknowledged
-        self._gathering = Gathering(each=EACH, most=MOST)
+        self._gathering = Gathering()
         self._waiting: deque[Item] = deque()
         self._runner: asyncio.Task[None] | None = None
 

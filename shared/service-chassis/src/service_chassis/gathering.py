@@ -4,14 +4,19 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
+
+EACH: Final = timedelta(milliseconds=0.5)
+MOST: Final = timedelta(milliseconds=20)
+"""What suits operations of a few milliseconds: a small group has gathered before the one before it is done."""
 
 
 class Gathering:
     """The pause between one group and the next.
 
-    A group costs about as much as ten of its items: round trips, a flush of the journal, requests to
-    Kafka. So whoever is busy does best to take more at a time, and whoever is not waits for nothing: each
-    item of a group makes the next one wait a little, so it is the rate that decides (docs/adr/0015-groups-gather.md).
+    A group has a price of its own: round trips, a flush of the journal, requests to Kafka. So whoever is busy
+    does best to take more at a time, and whoever is not waits for nothing: each item of a group makes the next
+    one wait a little, so it is the rate that decides (docs/adr/0015-groups-gather.md).
 
     Parameters
     ----------
@@ -22,7 +27,7 @@ class Gathering:
     """
 
     def __init__(
-        self, *, each: timedelta, most: timedelta, clock: Callable[[], float] = time.monotonic
+        self, *, each: timedelta = EACH, most: timedelta = MOST, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._each, self._most, self._clock = each.total_seconds(), most.total_seconds(), clock
         self._until = 0.0

@@ -3,18 +3,12 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from service_chassis.gathering import Gathering
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-EACH: Final = timedelta(milliseconds=0.5)
-"""An operation takes about 5 ms: groups of ten gather in no time of their own."""
-
-MOST: Final = timedelta(milliseconds=20)
 
 
 class Grouped(Generic[T, R]):
@@ -35,7 +29,7 @@ class Grouped(Generic[T, R]):
     def __init__(self, operate: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 500) -> None:
         self._operate = operate
         self._most = most
-        self._gathering = Gathering(each=EACH, most=MOST)
+        self._gathering = Gathering()
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
