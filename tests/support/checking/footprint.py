@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from service_chassis.server import KEPT_ALIVE
 from tests.support.product import Product
 from tests.support.waiting import until
 
@@ -53,14 +54,13 @@ def grown(
     ]
 
 
-KEPT_ALIVE = 75
-"""Seconds for which the api keeps an idle connection of a client: a burst at the end leaves many of them."""
-
-
 async def back_to_baseline(
     product: Product, before: Footprints, *, within: float = KEPT_ALIVE + 15, rss: int = 64 * 2**20
 ) -> dict[str, object]:
-    """Wait until nobody holds more than before; return the greatest growth of each kind."""
+    """Wait until nobody holds more than before; return the greatest growth of each kind.
+
+    A burst at the end leaves idle connections of clients, which the api keeps for a while.
+    """
     after: Footprints = {}
 
     async def look() -> bool:

@@ -39,6 +39,9 @@ client whose network is gone without a word is noticed within 45 s. The kernel a
 
 _USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux alone has it
 
+KEPT_ALIVE: Final = 75
+"""Seconds for which a connection that asks for nothing is kept: longer than balancers keep theirs by default."""
+
 SPARED: Final = 80
 """File descriptors that the public server leaves to health checks, MongoDB and Kafka."""
 
@@ -79,7 +82,7 @@ class HttpServer:
             server_header=False,
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=trusted_proxies,
-            timeout_keep_alive=75,
+            timeout_keep_alive=KEPT_ALIVE,
             timeout_graceful_shutdown=max(1, round(drain.total_seconds())),
             backlog=2048,
         )
