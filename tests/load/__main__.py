@@ -33,7 +33,7 @@ from jobstream_local.state import Home
 from tests.load import cpu, floor, goals, indexes
 from tests.load.driving import Driver, Tally
 from tests.load.flames import draw
-from tests.load.report import Figures, line, table
+from tests.load.report import Figures, line, say, table
 from tests.load.streams import measure
 from tests.load.wire import WireError
 
@@ -76,7 +76,7 @@ def main() -> int:
             return uvloop.run(measure(options.streams, options.seconds, options.rounds))
         return uvloop.run(_bench(options))
     except (OSError, WireError) as error:
-        _say(f"no figures: {error}")
+        say(f"no figures: {error}")
         return 1
 
 
@@ -121,9 +121,9 @@ async def _one(
     ended = len(tally.latencies)
     used = cpu.per_job(before, cpu.seconds(processes), ended)
     figures = Figures.of(name, tally, used, round((time.process_time() - own) / max(ended, 1) * 1e6))
-    _say(f"{name}: {figures.per_second:,.0f} jobs/s, {ended} of {figures.jobs} ended")
+    say(f"{name}: {figures.per_second:,.0f} jobs/s, {ended} of {figures.jobs} ended")
     if tally.refused:
-        _say(f"refused, by status: {tally.refused}")
+        say(f"refused, by status: {tally.refused}")
     return figures
 
 
@@ -141,7 +141,7 @@ async def _floor(stack: Stack, options: argparse.Namespace) -> list[Figures]:
         tally, used = await floor.run(load, _servers(stack))
         name = f"groups of {load.group}" if rate is None else f"{goals.RATE}: {rate:g} jobs/s"
         rows.append(Figures.of(f"{goals.FLOOR} {name}", tally, used, 0))
-        _say(f"{rows[-1].load}: {rows[-1].per_second:,.0f} jobs/s")
+        say(f"{rows[-1].load}: {rows[-1].per_second:,.0f} jobs/s")
     return rows
 
 
@@ -158,7 +158,7 @@ async def _api() -> AsyncIterator[tuple[str, Mapping[str, int], Stack | None]]:
         yield url, _processes_behind(url), None
         return
     with tempfile.TemporaryDirectory(prefix="jobstream-bench-") as home:
-        _say("starting a stack of its own")
+        say("starting a stack of its own")
         async with Stack(Path(home), ports=Ports.free(), replicas=Replicas()) as stack:
             processes = {p.kind: p.process.pid for p in stack.parts.values() if p.process.pid}
             yield stack.api_url, processes, stack
@@ -173,10 +173,6 @@ def _processes_behind(url: str) -> Mapping[str, int]:
     }:
         return {}
     return {part.name: part.pid for part in state.parts if part.pid}
-
-
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import uvloop
 
 from jobstream_local.stack import Ports, Replicas, Stack
 from tests.load.goals import Goal, table
+from tests.load.report import say
 
 _LOADS: Final = (
     ("--n", "4000", "--conns", "64", "--warmup", "4000"),
@@ -45,10 +46,10 @@ def main() -> int:
     options = parser.parse_args()
     source = Path(os.environ.get("YARDSTICKS") or Path(__file__).parents[3] / "shared" / "bench")
     if not (source / "drive.py").exists():
-        _say(f"no yardsticks at {source}; `make bench` measures the product alone")
+        say(f"no yardsticks at {source}; `make bench` measures the product alone")
         return 1
     if missing := [name for name in ("redis-server", "node", "ss") if shutil.which(name) is None]:
-        _say(f"not on PATH: {', '.join(missing)}")
+        say(f"not on PATH: {', '.join(missing)}")
         return 1
     return uvloop.run(_compare(options, source))
 
@@ -64,7 +65,7 @@ async def _compare(options: argparse.Namespace, source: Path) -> int:
             services = [part.name for part in stack.parts.values() if part.kind not in ("mongod", "kafka")]
             for number in range(1, options.rounds + 1):
                 for system in (_OURS, *options.systems):
-                    _say(f"round {number}: {system}")
+                    say(f"round {number}: {system}")
                     if system == _OURS:
                         await asyncio.gather(*(stack.start(name) for name in services if number > 1))
                         rows += await _ours(stack, yardsticks)
@@ -156,10 +157,6 @@ def _of(rows: Sequence[Row], system: str, load: str) -> list[Row]:
 
 def _median(rows: Sequence[Row], figure: str) -> float:
     return median(float(row[figure] or 0) for row in rows)
-
-
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ SVG for a browser: the wider a frame, the more of the CPU it and what it calls t
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from jobstream_local.stack import Ports, Replicas, Stack
 from tests.load.driving import Driver
+from tests.load.report import say
 
 _SERVICES: Final = ("api", "job-worker", "result-worker")
 _SECONDS: Final = 10
@@ -27,7 +27,7 @@ MOST_BYTES: Final = 200_000
 async def draw(folder: Path, body: bytes, connections: int) -> int:
     """Draw them into the folder; 1 if that was not possible."""
     if shutil.which("py-spy") is None:
-        _say("no pictures: py-spy is not on PATH; pip install py-spy")
+        say("no pictures: py-spy is not on PATH; pip install py-spy")
         return 1
     sizes: dict[Path, int] = {}
     with tempfile.TemporaryDirectory(prefix="jobstream-flames-") as home:
@@ -36,7 +36,7 @@ async def draw(folder: Path, body: bytes, connections: int) -> int:
             async with driver.listening():
                 await driver.closed_loop(4_000, connections)  # nothing is cold any more
                 for service in _SERVICES:
-                    _say(f"looking at {service} for {_SECONDS} s")
+                    say(f"looking at {service} for {_SECONDS} s")
                     pid, picture = stack.part(f"{service}-1").process.pid, folder / f"{service}.svg"
                     looker = await asyncio.create_subprocess_exec(
                         *("py-spy", "record", "--pid", str(pid), "--format", "flamegraph", "--function"),
@@ -48,13 +48,9 @@ async def draw(folder: Path, body: bytes, connections: int) -> int:
                     while not looking.done():
                         await driver.closed_loop(2_000, connections)
                     if looker.returncode:
-                        _say(f"no picture of {service}: {(await looking)[1].decode()[-300:]}")
+                        say(f"no picture of {service}: {(await looking)[1].decode()[-300:]}")
                         return 1
                     sizes[picture] = picture.stat().st_size
     for picture, size in sizes.items():
         print(f"{picture}: {size:,} bytes")
     return int(max(sizes.values()) > MOST_BYTES)
-
-
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)

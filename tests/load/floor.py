@@ -19,12 +19,13 @@ from typing import Any, Final, Literal
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from pymongo import AsyncMongoClient, IndexModel
+from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 from uuid_utils import uuid7
 
 from job_contracts.indexes import INDEXES
 from job_contracts.record import Collection
+from service_chassis.mongo import index_models
 from tests.load import cpu
 from tests.load.driving import Tally
 
@@ -201,9 +202,7 @@ async def _topics(load: Load) -> AsyncIterator[None]:
     try:
         await admin.create_topics([NewTopic(name, _PARTITIONS, 1) for name in names])
         # The same indexes: they are a price of what can be asked, not of how it is done.
-        await client[_DATABASE]["jobs"].create_indexes(
-            [IndexModel(list(s.keys), name=s.name, **dict(s.options)) for s in INDEXES[Collection.JOBS]]
-        )
+        await client[_DATABASE]["jobs"].create_indexes(index_models(INDEXES[Collection.JOBS]))
         yield
     finally:
         await admin.delete_topics(names)

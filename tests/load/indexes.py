@@ -4,7 +4,6 @@ The writes are those of a job that succeeds (insert, claim, succeed), in groups 
 that lacks one index at a time. All variants are played in turns; the cheapest round of each counts.
 """
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,8 +17,11 @@ from pymongo.write_concern import WriteConcern
 from uuid_utils import uuid7
 
 from job_contracts.indexes import INDEXES, IndexSpec
-from job_contracts.record import Collection, claim, succeed
+from job_contracts.record import GRACE, Collection, claim, succeed
 from jobstream_local.stack import Ports, Replicas, Stack
+from service_chassis.mongo import index_models
+from tests.load.report import say
+from tests.unit.api.fakes import record
 
 _JOBS: Final = 8_000
 _GROUP: Final = 64
@@ -44,7 +46,7 @@ async def measure(rounds: int) -> int:
                     "jobs", write_concern=WriteConcern(w="majority", j=True)
                 )
                 for number in range(rounds):
-                    print(f"· round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+                    say(f"round {number + 1} of {rounds}")
                     for name, specs in variants.items():
                         found[name].append(await _writes(jobs, specs, mongod))
     best = {name: min(costs, key=sum) for name, costs in found.items()}
@@ -59,9 +61,10 @@ async def measure(rounds: int) -> int:
 async def _writes(jobs: Jobs, specs: Sequence[IndexSpec], mongod: psutil.Process) -> list[float]:
     """Return microseconds of mongod's CPU a job, for each of the three writes."""
     await jobs.drop()
-    for spec in specs:
-        await jobs.create_index(list(spec.keys), name=spec.name, **dict(spec.options))
-    groups = [[_record() for _ in range(_GROUP)] for _ in range(_JOBS // _GROUP)]
+    if specs:
+        await jobs.create_indexes(index_models(specs))
+    look_at = datetime.now(UTC) + GRACE
+    groups = [[record(str(uuid7()), wake_at=look_at) for _ in range(_GROUP)] for _ in range(_JOBS // _GROUP)]
 
     async def insert(group: Sequence[dict[str, Any]]) -> None:
         await jobs.insert_many(group, ordered=False)
@@ -80,24 +83,3 @@ async def _writes(jobs: Jobs, specs: Sequence[IndexSpec], mongod: psutil.Process
             await write(group)
         costs.append((sum(mongod.cpu_times()[:2]) - before) / (len(groups) * _GROUP) * 1e6)
     return costs
-
-
-def _record() -> dict[str, Any]:
-    """Give a job as the api stores it."""
-    now = datetime.now(UTC)
-    return {
-        "_id": str(uuid7()),
-        "owner": "default",
-        "task": "noop",
-        "payload": "{}",
-        "state": "pending",
-        "version": 1,
-        "revision": 0,
-        "failures": 0,
-        "max_attempts": 5,
-        "timeout": 60.0,
-        "wake_at": now + timedelta(seconds=5),
-        "redrives": 0,
-        "created_at": now,
-        "updated_at": now,
-    }

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +45,11 @@ class Figures:
             cpu_us=cpu_us,
             driver_cpu_us=driver_cpu_us,
         )
+
+
+def say(text: str) -> None:
+    """Tell a person how far it is: the figures alone go to standard output."""
+    print(f"· {text}", file=sys.stderr, flush=True)
 
 
 def percentile(values: Sequence[float], part: float) -> float:

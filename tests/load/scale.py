@@ -31,8 +31,9 @@ from job_contracts.record import Collection
 from jobstream_local.stack import Ports, Replicas, Stack
 from tests.load.driving import Driver
 from tests.load.goals import Goal, table
-from tests.load.report import percentile
+from tests.load.report import percentile, say
 from tests.support.waiting import until
+from tests.unit.api.fakes import record
 
 _NOOP: Final = b'{"task":"noop","payload":{}}'
 _SLEEP: Final = b'{"task":"sleep","payload":{"seconds":0.05}}'
@@ -61,10 +62,10 @@ def main() -> int:
 async def _measure(options: argparse.Namespace) -> int:
     goals: list[Goal] = []
     for name in options.only or _MEASURES:
-        _say(name)
+        say(name)
         found = await _MEASURES[name](options)
         for goal in found:
-            _say(goal.row())  # should the next measure fail, this one was not for nothing
+            say(goal.row())  # should the next measure fail, this one was not for nothing
         goals += found
     print(f"\n{table(goals)}\n")
     print(json.dumps({goal.measure: round(goal.measured, 3) for goal in goals}))
@@ -87,14 +88,14 @@ async def _backlog(options: argparse.Namespace) -> list[Goal]:
         await stack.stop("job-worker-1")
         accepted = await _accept(driver, options.sample)
         drained = await _drain(stack, options.sample)
-        _say(f"empty: {accepted:,.0f} accepted a second, {drained:,.0f} drained")
+        say(f"empty: {accepted:,.0f} accepted a second, {drained:,.0f} drained")
         await stack.stop("job-worker-1")
         for left in range(options.pending, 0, -(_BATCH * 200)):
             await driver.closed_loop(min(left, _BATCH * 200), 8, batch=_BATCH, within=0)
-            _say(f"{options.pending - left + min(left, _BATCH * 200):,} pending")
+            say(f"{options.pending - left + min(left, _BATCH * 200):,} pending")
         accepted_then = await _accept(driver, options.sample)
         drained_then = await _drain(stack, options.sample)
-        _say(f"behind a backlog: {accepted_then:,.0f} accepted a second, {drained_then:,.0f} drained")
+        say(f"behind a backlog: {accepted_then:,.0f} accepted a second, {drained_then:,.0f} drained")
         memory = {
             part.name: psutil.Process(part.process.pid).memory_info().rss / 2**20
             for part in stack.parts.values()
@@ -149,7 +150,7 @@ async def _finished(options: argparse.Namespace) -> list[Goal]:
             await client[_DATABASE][Collection.JOBS].insert_many(group, ordered=False)
             inserted += len(group)
             if inserted % 500_000 == 0:
-                _say(f"{inserted:,} ended jobs")
+                say(f"{inserted:,} ended jobs")
         await client.close()
         which = f"of {options.finished:,}"
         async with httpx.AsyncClient(base_url=stack.api_url, timeout=30) as api:
@@ -190,32 +191,27 @@ def _ended_jobs(number: int) -> Iterator[dict[str, Any]]:
         failed, cancelled = n % 50 == 0, n % 50 == 1
         state = JobState.FAILED if failed else JobState.CANCELLED if cancelled else JobState.SUCCEEDED
         milliseconds = round(at.timestamp() * 1000)
-        record: dict[str, Any] = {
-            # A UUIDv7 of the moment: ids sort as the jobs came.
-            "_id": str(UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62) | n)),
-            "owner": "default",
-            "task": "rare" if n % 997 == 0 else "noop",
-            "payload": "{}",
-            "state": str(state),
-            "version": 3,
-            "revision": 0,
-            "failures": 5 if failed else 0,
-            "max_attempts": 5,
-            "timeout": 60.0,
-            "redrives": 0,
-            "created_at": at,
-            "updated_at": at,
-            "finished_at": at,
-            "expire_at": datetime.now(UTC) + timedelta(days=7),
-        }
+        # A UUIDv7 of the moment: ids sort as the jobs came.
+        job_id = str(UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62) | n))
+        job = record(
+            job_id,
+            task="rare" if n % 997 == 0 else "noop",
+            state=str(state),
+            version=3,
+            failures=5 if failed else 0,
+            created_at=at,
+            updated_at=at,
+            finished_at=at,
+            expire_at=datetime.now(UTC) + timedelta(days=7),
+        )
         if failed:
             error = "TimeoutError" if n % 100 else "ValueError"
-            record["error"] = {"kind": "exhausted", "type": error, "message": "it did not work"}
+            job["error"] = {"kind": "exhausted", "type": error, "message": "it did not work"}
         if n % 3 == 0:
-            record["tags"] = ["often", "seldom"] if n % 3_000 == 0 else ["often"]
+            job["tags"] = ["often", "seldom"] if n % 3_000 == 0 else ["often"]
         if n < 1_000:
-            record |= {"batch": str(UUID(int=1)), "unique_key": f"key-{n}"}
-        yield record
+            job |= {"batch": str(UUID(int=1)), "unique_key": f"key-{n}"}
+        yield job
 
 
 async def _list_p95(api: httpx.AsyncClient, query: dict[str, Any]) -> float:
@@ -233,7 +229,7 @@ async def _seconds(api: httpx.AsyncClient, path: str, query: dict[str, Any] | No
     began = time.perf_counter()
     answer = await api.get(path, params=query)
     if answer.status_code == 503:
-        _say(f"{answer.url} took too long for the api's patience: 503")
+        say(f"{answer.url} took too long for the api's patience: 503")
     else:
         answer.raise_for_status()
     return time.perf_counter() - began
@@ -250,7 +246,7 @@ async def _growth(options: argparse.Namespace) -> list[Goal]:
                 await driver.closed_loop(slots * 10, _CONNECTIONS)
                 tally = await driver.closed_loop(round(slots / _NAP * options.seconds), _CONNECTIONS)
         rates[workers] = tally.per_second
-        _say(
+        say(
             f"{workers} job-workers: {tally.per_second:,.0f} jobs/s of {slots / _NAP:,.0f} that the slots allow"
         )
     return [
@@ -266,10 +262,6 @@ async def _growth(options: argparse.Namespace) -> list[Goal]:
 
 
 _MEASURES: Final = {"backlog": _backlog, "finished": _finished, "growth": _growth}
-
-
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

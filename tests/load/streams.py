@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,7 +26,7 @@ import psutil
 
 from jobstream_local.ports import free_port
 from jobstream_local.stack import Ports, Replicas, Stack
-from tests.load.report import percentile
+from tests.load.report import percentile, say
 from tests.load.wire import Address, Poster, WireError
 from tests.support.waiting import until_true
 
@@ -42,7 +41,6 @@ _ANCHOR: Final = Path(__file__).parent / "anchor" / "hub.go"
 class Round:
     """What one turn of all measures came to; the anchor's is None without a `go`."""
 
-    kib_a_stream: float
     post_p99_ms_alone: float
     post_p99_ms_beside_idle: float
     deliveries_a_cpu_second: float
@@ -60,11 +58,11 @@ class Round:
         return None if anchor is None else anchor / self.deliveries_a_cpu_second
 
 
-def _table(rounds: Sequence[Round], idle: int) -> str:
+def _table(rounds: Sequence[Round], idle: int, kib_a_stream: float) -> str:
     """Return the medians, and each round's ratio: a machine that others use makes single ones wide."""
     anchors = [r.anchor_deliveries_a_cpu_second for r in rounds if r.anchor_deliveries_a_cpu_second]
     rows = [
-        (f"memory of one of {idle:,} idle streams", f"{median(r.kib_a_stream for r in rounds):.1f} KiB"),
+        (f"memory of one of {idle:,} idle streams", f"{kib_a_stream:.1f} KiB"),
         (
             f"POST → 202, p99, {_EVENTS_A_SECOND} events/s",
             f"{median(r.post_p99_ms_alone for r in rounds):.1f} ms",
@@ -155,7 +153,7 @@ async def _post(address: Address, rate: float, seconds: float) -> list[float]:
 async def _deliveries(address: Address, pid: int) -> float:
     """Return events that reached streams in one second of a process's CPU."""
     process = psutil.Process(pid)
-    _say(f"{_BUSY} streams that get every event")
+    say(f"{_BUSY} streams that get every event")
     async with _streams(address, "/events", _BUSY) as streams:
         used = sum(process.cpu_times()[:2])
         await _post(address, _BUSY_RATE, _BUSY_SECONDS)
@@ -165,19 +163,15 @@ async def _deliveries(address: Address, pid: int) -> float:
 
 
 @asynccontextmanager
-async def _anchor() -> AsyncIterator[Callable[[], Awaitable[float | None]]]:
-    """Give what measures the hub in Go, while its process runs; what gives None where there is no `go`."""
+async def _anchor() -> AsyncIterator[Callable[[], Awaitable[float]] | None]:
+    """Give what measures the hub in Go, while its process runs; None where there is no `go`."""
     if (go := shutil.which("go")) is None:
-
-        async def nothing() -> None:
-            """Measure nothing."""
-
-        yield nothing
+        yield None
         return
     with tempfile.TemporaryDirectory(prefix="jobstream-anchor-") as home:
         binary, port = Path(home) / "hub", free_port()
         env = {**os.environ, "GOMAXPROCS": "1"}
-        _say("building the hub in Go: minutes, the first time")
+        say("building the hub in Go: minutes, the first time")
         await asyncio.to_thread(
             subprocess.run, [go, "build", "-o", str(binary), str(_ANCHOR)], check=True, env=env
         )
@@ -190,13 +184,9 @@ async def _anchor() -> AsyncIterator[Callable[[], Awaitable[float | None]]]:
             await process.wait()
 
 
-def _say(text: str) -> None:
-    print(f"· {text}", file=sys.stderr, flush=True)
-
-
 async def measure(count: int, seconds: float, rounds: int) -> int:
     """Measure all in turns, so that what a busy machine does to one it does to the other, and print."""
-    found: list[Round] = []
+    found, growths = list[Round](), list[int]()
     with tempfile.TemporaryDirectory(prefix="jobstream-bench-") as home:
         replicas = Replicas(job_worker=1, result_worker=0, dlq_worker=0)
         async with Stack(Path(home), ports=Ports.free(), replicas=replicas) as stack, _anchor() as anchor:
@@ -205,24 +195,25 @@ async def measure(count: int, seconds: float, rounds: int) -> int:
             assert pid is not None
             await _post(address, _EVENTS_A_SECOND, 2)
             for number in range(rounds):
-                _say(f"round {number + 1}: posting with no stream open")
+                say(f"round {number + 1}: posting with no stream open")
                 before = await _post(address, _EVENTS_A_SECOND, seconds)
                 held = psutil.Process(pid).memory_info().rss
-                _say(f"beside {count} idle streams")
+                say(f"beside {count} idle streams")
                 async with _streams(address, _IDLE, count):
                     await asyncio.sleep(1)  # the buffers of their opening are given back
-                    grown = psutil.Process(pid).memory_info().rss - held
+                    growths.append(psutil.Process(pid).memory_info().rss - held)
                     beside = await _post(address, _EVENTS_A_SECOND, seconds)
                 after = await _post(address, _EVENTS_A_SECOND, seconds)
                 found.append(
                     Round(
-                        # Later ones find the memory of those before them.
-                        kib_a_stream=round(grown / count / 1024, 1) if not found else found[0].kib_a_stream,
                         post_p99_ms_alone=percentile(before + after, 0.99),
                         post_p99_ms_beside_idle=percentile(beside, 0.99),
                         deliveries_a_cpu_second=round(await _deliveries(address, pid)),
-                        anchor_deliveries_a_cpu_second=await anchor(),
+                        anchor_deliveries_a_cpu_second=await anchor() if anchor else None,
                     )
                 )
-    print(f"\n{_table(found, count)}\n\n{json.dumps([asdict(r) for r in found])}")
+    # The first alone: later streams find the memory of those before them.
+    kib_a_stream = round(growths[0] / count / 1024, 1)
+    figures = {"kib_a_stream": kib_a_stream, "rounds": [asdict(r) for r in found]}
+    print(f"\n{_table(found, count, kib_a_stream)}\n\n{json.dumps(figures)}")
     return 0

@@ -54,6 +54,11 @@ class IndexSpec(Protocol):
         """What `create_index` takes besides."""
 
 
+def index_models(specs: Sequence[IndexSpec]) -> list[IndexModel]:
+    """Return the indexes as the driver takes them."""
+    return [IndexModel(list(spec.keys), name=spec.name, **dict(spec.options)) for spec in specs]
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether MongoDB, not the request, is to blame, so that the same call may work later."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | TimeoutError):
@@ -165,9 +170,8 @@ class Mongo:
 
     async def _create_indexes(self) -> None:
         for name, specs in self._indexes.items():
-            models = [IndexModel(list(spec.keys), name=spec.name, **dict(spec.options)) for spec in specs]
             try:
-                await self.collection(name).create_indexes(models)
+                await self.collection(name).create_indexes(index_models(specs))
             except OperationFailure as error:
                 if error.code in (85, 86):  # IndexOptionsConflict, IndexKeySpecsConflict
                     log.error("mongo.index_differs", extra={"collection": name, "reason": str(error)})
