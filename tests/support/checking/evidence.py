@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -66,7 +67,7 @@ class Ends:
         return job in self.must_fail or job in self.may_fail or job in self.redriven
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """The logs.
 
@@ -114,7 +115,7 @@ class Evidence:
     poison: Mapping[Place, bytes] = field(default_factory=dict)
     healed: datetime | None = None
 
-    @property
+    @cached_property
     def accepted(self) -> set[str]:
         """Jobs whose client was told that they are."""
         return {post.job for post in self.posts if post.job is not None}
