@@ -37,6 +37,10 @@ class Form:
         """Jobs of a row."""
         return JOBS[self.name]
 
+    def at_most(self, jobs: int) -> int:
+        """Jobs of a row that takes no more: because they must all run at once, or each is dear."""
+        return min(self.jobs, jobs)
+
     def of(self, short: float, faults: float, soak: float | None = None) -> float:
         """The number that belongs to this form, such as the seconds of an outage."""
         return {"short": short, "faults": faults, "soak": faults if soak is None else soak}[self.name]

@@ -35,7 +35,7 @@ async def test_a_batch_that_is_repeated_across_a_crash_of_the_api_is_whole_and_s
     figures: Figures,
     form: Form,
 ) -> None:
-    size = min(form.jobs, 1_000)
+    size = form.at_most(1_000)
     key, tag = str(uuid4()), str(uuid4())
     body = {
         "name": tag,

@@ -55,7 +55,7 @@ async def test_searches_beyond_the_quota_wait_and_all_succeed(
     tmp_path: Path,
 ) -> None:
     quota, window = int(form.of(20, 60, 50)), form.of(8, 10, 60)
-    jobs = min(form.jobs, 500)
+    jobs = form.at_most(500)
     needed = math.ceil(jobs / quota)
     await records.forget("upstreams", "answers")
     with Unsplash(quota=quota, window=timedelta(seconds=window)) as upstream:
