@@ -32,13 +32,13 @@ async def all_lead(product: Product) -> bool:
 async def test_dispatchers_that_all_lead_at_once_double_nothing(
     product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
 ) -> None:
-    draw = form.draw("F44 all")
+    draw, number = form.draw("F44 all"), form.at_most(500)
     # So many failures of one kind would pause their task.
     async with product.having("job-worker", DISPATCHER__LEASE=ALWAYS_LAPSED, BRAKE__RUN="0"):
         await until(partial(all_lead, product), within=20, what="both dispatchers to lead", every=0.2)
         # A third stalls with its worker and is judged, of those half for good; the rest is woken or tried again.
-        stalling = [await api.submit("sleep", {"seconds": 7}) for _ in range(form.jobs // 6)]
-        fragile = [await api.submit("sleep", {"seconds": 7}, max_attempts=1) for _ in range(form.jobs // 6)]
+        stalling = [await api.submit("sleep", {"seconds": 7}) for _ in range(number // 6)]
+        fragile = [await api.submit("sleep", {"seconds": 7}, max_attempts=1) for _ in range(number // 6)]
         places = await running_by_worker(product, records, [*stalling, *fragile])
         victim = draw.choice(product.names("job-worker"))
         hit = {job for job, name in places.items() if name == victim}
@@ -46,11 +46,11 @@ async def test_dispatchers_that_all_lead_at_once_double_nothing(
         await product.stack.start(victim)
         healed = time.monotonic()
         delayed = [
-            await api.submit("noop", delay=round(draw.uniform(0.2, 10), 2)) for _ in range(form.jobs // 3)
+            await api.submit("noop", delay=round(draw.uniform(0.2, 10), 2)) for _ in range(number // 3)
         ]
         retried = [
             await api.submit("sleep", {"seconds": 0.01, "fail": "retry"}, max_attempts=2)
-            for _ in range(form.jobs // 3)
+            for _ in range(number // 3)
         ]
         jobs = [*stalling, *fragile, *delayed, *retried]
         await records.all_final(jobs, within=90)
