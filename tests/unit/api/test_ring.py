@@ -85,6 +85,15 @@ def test_who_missed_more_than_a_list_costs_is_told_to_read_the_list() -> None:
     assert len(rig.after(p0=1) or []) == MOST_REPLAYED
 
 
+def test_no_more_is_kept_than_a_replay_may_bring() -> None:
+    rig = Rig(0, 0)
+    rig.add(*[0, 1] * MOST_REPLAYED, size=100)
+    one_each = rig.ring.bytes / MOST_REPLAYED
+    rig.add(0, 1, size=100)
+    assert rig.ring.bytes / MOST_REPLAYED == one_each == 2 * 100 + 600
+    assert len(rig.after(p0=MOST_REPLAYED // 2 + 1, p1=MOST_REPLAYED // 2 + 1) or []) == MOST_REPLAYED
+
+
 def test_until_all_is_read_that_was_there_at_the_start_there_is_no_place() -> None:
     ring = Ring[int](kept=MINUTE, room=1 << 20, clock=lambda: 0.0)
     assert ring.place == ""

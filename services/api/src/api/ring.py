@@ -1,6 +1,6 @@
 """The recent past of `job-events`, so that a reader who was cut off gets exactly what it missed.
 
-Bounded by age and by bytes. What a cursor asks for is here as a whole or not at all: a reader is
+Bounded by age, bytes and number. What a cursor asks for is here as a whole or not at all: a reader is
 never given a part of what it missed.
 """
 
@@ -17,7 +17,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from api.cursor import Cursor
 
 MOST_REPLAYED: Final = 10_000
-"""Messages of one replay; who missed more reads the list instead, which costs less."""
+"""Messages of one replay; who missed more reads the list instead, which costs less. So no more are kept."""
 
 _OWN: Final = 600
 """Bytes of an entry beyond its message."""
@@ -174,7 +174,8 @@ class Ring(Generic[T]):
         oldest = self._clock() - self._kept
         while self._order:
             entries = self._partitions[self._order[0]].entries
-            if entries[0].at >= oldest and self.bytes <= self._room:
+            fits = self.bytes <= self._room and len(self._order) <= MOST_REPLAYED
+            if fits and entries[0].at >= oldest:
                 return
             self._order.popleft()
             self.bytes -= entries.popleft().cost
