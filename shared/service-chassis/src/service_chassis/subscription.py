@@ -32,6 +32,9 @@ _POLL_MS: Final = 1_000
 _COMMIT_EVERY: Final = timedelta(milliseconds=250)
 """A commit costs Kafka as much as a batch. What a late one leaves to be read again matches nothing."""
 
+_FETCHED_AHEAD: Final = 1024 * 1024
+"""Bytes of one partition that Kafka's client may hold before they are wanted; a larger message comes alone."""
+
 _REVOKE_PATIENCE: Final = timedelta(seconds=2)
 _TO_LEAVE: Final = timedelta(seconds=3)
 _COMMIT_AGAIN: Final = timedelta(milliseconds=500)
@@ -97,7 +100,7 @@ class Subscription:
             rebalance_timeout_ms=10_000,
             # Waiting for a free slot is no reason to lose the partitions.
             max_poll_interval_ms=3_600_000,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=_FETCHED_AHEAD,
             batch_timeout_ms=_POLL_MS,
             parser=pass_through_parser,
             decoder=pass_through_decoder,
