@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from api.batch_store import MongoBatchStore
 from api.batching import BatchRecord, BatchStore
 from api.dead_letters import DeadLetters, JobLetters, LetterFilters
-from api.listing import ListQuery
+from api.listing import JobFilters, ListQuery, query_of
 from api.moving import KeyHeldError
 from api.store import MongoJobStore, Page
 from api.submission import Holders, Key
@@ -29,6 +29,7 @@ class Jobs(Protocol):
     async def insert(self, records: Sequence[Document]) -> set[int]: ...
     async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders: ...
     async def newest(self, *, owner: str) -> str | None: ...
+    async def query(self, filters: JobFilters, after: str | None, *, owner: str) -> ListQuery: ...
     async def stubs(self, query: ListQuery, *, limit: int) -> Page: ...
     async def standing(self, ids: Items[str], *, owner: str) -> list[Record]: ...
     async def job(self, job_id: str, *, owner: str) -> Record | None: ...
@@ -87,6 +88,10 @@ class MemoryJobs:
 
     async def newest(self, *, owner: str) -> str | None:
         return max((r["_id"] for r in self.records.values() if r["owner"] == owner), default=None)
+
+    async def query(self, filters: JobFilters, after: str | None, *, owner: str) -> ListQuery:
+        tasks = {r["task"] for r in self.records.values() if r["owner"] == owner}
+        return query_of(owner, filters, after, tasks=sorted(tasks))
 
     async def stubs(self, query: ListQuery, *, limit: int) -> Page:
         now, wanted = datetime.now(UTC), {**query.lead, **query.rest}

@@ -83,7 +83,7 @@ async def mongo(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
 
 @pytest.mark.parametrize("filters", QUERIES, ids=str)
 async def test_a_list_walks_its_index_and_sorts_nothing(mongo: Mongo, filters: dict[str, Any]) -> None:
-    query = query_of("default", JobFilters(**filters), None)
+    query = await MongoJobStore(mongo).query(JobFilters(**filters), None, owner="default")
     pipeline: list[dict[str, Any]] = [
         {"$match": query.lead},
         {"$sort": {"_id": query.direction}},
@@ -102,7 +102,8 @@ async def test_a_list_brings_what_its_filters_ask_for(mongo: Mongo, filters: dic
     found: list[str] = []
     after = None
     while True:
-        page = await store.page(query_of("default", wanted, after), limit=7, view_limit=LIST_LIMIT)
+        query = await store.query(wanted, after, owner="default")
+        page = await store.page(query, limit=7, view_limit=LIST_LIMIT)
         found += [job["_id"] for job in page.records]
         if (after := page.last_id) is None:
             break
@@ -131,7 +132,8 @@ async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
     )
     pages, after = 0, None
     while True:
-        page = await store.page(query_of("default", wanted, after), limit=5, view_limit=LIST_LIMIT)
+        query = await store.query(wanted, after, owner="default")
+        page = await store.page(query, limit=5, view_limit=LIST_LIMIT)
         assert page.records == []
         pages += 1
         if (after := page.last_id) is None:
@@ -141,8 +143,40 @@ async def test_a_page_gives_up_at_its_budget_and_says_where_to_go_on(
 
 async def test_of_several_tags_the_rarest_leads(mongo: Mongo) -> None:
     store = MongoJobStore(mongo)
-    assert await store.rarest_first("default", ["even", "third", "nobody's"]) == ["nobody's", "third", "even"]
-    assert await store.rarest_first("somebody", ["even", "third"]) == ["even", "third"]
+
+    async def leading(owner: str, *tags: str, batch: str | None = None) -> Any:
+        query = await store.query(JobFilters(tags=tags, batch=batch), None, owner=owner)
+        return query.lead.get("tags"), query.rest["tags"]
+
+    assert await leading("default", "even", "third", "nobody's") == (
+        "nobody's",
+        {"$all": ["nobody's", "third", "even"]},
+    )
+    assert await leading("somebody", "even", "third") == ("even", {"$all": ["even", "third"]})
+    assert await leading("default", "even", "third", batch="b1") == (None, {"$all": ["even", "third"]})
+
+
+async def test_the_tasks_there_are_cost_a_step_each(mongo: Mongo) -> None:
+    store = MongoJobStore(mongo)
+    query = await store.query(JobFilters(states=["failed"]), None, owner="default")
+    assert query.lead["task"] == {"$in": ["noop", "sleep"]}
+    command = {"distinct": Collection.JOBS, "key": "task", "query": {"owner": "default"}}
+    plan = await mongo.collection(Collection.JOBS).database.command("explain", command)
+    assert "DISTINCT_SCAN" in str(plan["queryPlanner"]["winningPlan"])
+    nobodys = await store.query(JobFilters(states=["failed"]), None, owner="somebody")
+    assert (await store.page(nobodys, limit=5, view_limit=LIST_LIMIT)).records == []
+
+
+async def test_jobs_of_a_state_are_found_among_very_many_tasks(mongo: Mongo) -> None:
+    others = [record(f"02{n:06x}-0000-7000-8000-000000000000", task=f"task-{n}") for n in range(250)]
+    await mongo.collection(Collection.JOBS).insert_many(others)
+    store = MongoJobStore(mongo)
+    query = await store.query(JobFilters(states=["pending"]), None, owner="default")
+    page = await store.page(query, limit=300, view_limit=LIST_LIMIT)
+    assert query.along == "by_owner"
+    assert [job["_id"] for job in page.records] == [
+        job["_id"] for job in reversed([*JOBS, *others]) if job["state"] == "pending"
+    ]
 
 
 async def test_who_holds_a_key_is_found_without_looking_at_any_other_job(mongo: Mongo) -> None:

@@ -19,8 +19,8 @@ AFTER = "0198c0de-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("filters", "index", "rest"),
     [
-        ({}, "by_state", set()),
-        ({"states": ["failed"]}, "by_state", set()),
+        ({}, "by_owner", set()),
+        ({"states": ["failed"]}, "by_task_and_state", set()),
         ({"task": "noop"}, "by_task_and_state", set()),
         ({"tags": ["a"]}, "by_tag", set()),
         ({"tags": ["a", "b"]}, "by_tag", {"tags"}),
@@ -39,11 +39,20 @@ AFTER = "0198c0de-0000-7000-8000-000000000001"
     ],
 )
 def test_the_narrowest_index_leads(filters: dict[str, Any], index: str, rest: set[str]) -> None:
-    query = query_of("default", JobFilters(**filters), None)
+    query = query_of("default", JobFilters(**filters), None, tasks=["noop", "sleep"])
     assert (query.along, set(query.rest)) == (index, rest)
     spec = next(spec for spec in INDEXES[Collection.JOBS] if spec.name == index)
     assert set(query.lead) - {"state"} <= {name for name, _ in spec.keys}
     assert query.lead.get("owner", query.rest.get("owner")) == "default"
+
+
+def test_with_more_walks_than_are_merged_in_order_all_jobs_are_looked_through() -> None:
+    filters = JobFilters(states=["failed", "cancelled"])
+    fewer, more = (query_of("default", filters, None, tasks=[f"t{n}" for n in range(m)]) for m in (100, 101))
+    assert (fewer.along, fewer.rest) == ("by_task_and_state", {})
+    assert len(fewer.lead["task"]["$in"]) == 100
+    assert (more.along, more.lead) == ("by_owner", {"owner": "default"})
+    assert more.rest == {"state": {"$in": ["failed", "cancelled"]}}
 
 
 def test_failed_jobs_alone_have_errors_to_look_for() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from api.listing import JobFilters, ListQuery, query_of
+from api.listing import JobFilters, ListQuery
 from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.personal import cancel, request_cancel
 from job_contracts.record import GuardedMove
@@ -37,6 +37,9 @@ class CancellingStore(Protocol):
 
     async def newest(self, *, owner: str) -> str | None:
         """Return the greatest id of an owner's jobs."""
+
+    async def query(self, filters: JobFilters, after: str | None, *, owner: str) -> ListQuery:
+        """Return the shortest walk that serves these filters, beginning behind the job `after`."""
 
     async def stubs(self, query: ListQuery, *, limit: int) -> Stubs:
         """Return id and state of the next jobs along the query's index."""
@@ -110,7 +113,8 @@ class Cancelling:
                 complete = False
                 break
             async with asyncio.timeout(self._patience):
-                page = await self._store.stubs(_walk(owner, filters, after, newest), limit=BATCH)
+                query = await self._store.query(filters, after, owner=owner)
+                page = await self._store.stubs(_until(newest, query), limit=BATCH)
                 matched += len(page.records)
                 done = _counted(page.records) if dry_run else await self._stop(page.records, owner)
             cancelled, requested = cancelled + done.cancelled, requested + done.requested
@@ -135,8 +139,7 @@ class Cancelling:
         return _Stopped(cancelled, requested, not ids)
 
 
-def _walk(owner: str, filters: JobFilters, after: str | None, newest: str) -> ListQuery:
-    query = query_of(owner, filters, after)
+def _until(newest: str, query: ListQuery) -> ListQuery:
     # Jobs that come while we walk are none of this call's: or it would never end.
     bounds: dict[str, Any] = {**query.lead.get("_id", {}), "$lte": newest}
     not_yet = {"cancel_requested": {"$ne": True}}

@@ -20,6 +20,9 @@ from job_contracts.messages import is_job_id
 SCAN_BUDGET: Final = 2_000
 """Records looked at for one page."""
 
+_MOST_WALKS: Final = 200
+"""Walks that MongoDB merges in their order for one query; of more it would sort all that is found."""
+
 LIST_LIMIT: Final = 4 * 1024
 """Bytes of a payload or result that stand inside a listed view."""
 
@@ -50,28 +53,48 @@ class ListQuery(NamedTuple):
     direction: int
 
 
-def query_of(owner: str, filters: JobFilters, after: str | None) -> ListQuery:
+def along(filters: JobFilters) -> str:
+    """Return the index that leads."""
+    if filters.unique_key is not None:
+        return "by_unique_key"
+    if filters.batch is not None:
+        return "by_batch"
+    if filters.tags:
+        return "by_tag"
+    if filters.error_type is not None:
+        return "by_error"
+    return "by_task_and_state" if filters.states or filters.task is not None else "by_owner"
+
+
+def query_of(owner: str, filters: JobFilters, after: str | None, *, tasks: Sequence[str] = ()) -> ListQuery:
     """Return the walk that serves these filters, beginning behind the job `after`.
 
-    Of several tags it walks along the first: `MongoJobStore.rarest_first` knows which that should be.
+    Of several tags it walks along the first: the store knows which that should be. Jobs of some states and any
+    task are one walk for each of the `tasks` there are, merged: an index by the state alone would cost every move.
     """
+    index = along(filters)
     rest: dict[str, Any] = {"state": {"$in": list(filters.states)}} if filters.states else {}
     lead: dict[str, Any] = {"owner": owner}
-    if filters.unique_key is not None:
-        index, lead["unique_key"] = "by_unique_key", filters.unique_key
-    elif filters.batch is not None:
-        index, lead = "by_batch", {"batch": filters.batch}
+    if index == "by_unique_key":
+        lead["unique_key"] = filters.unique_key
+    elif index == "by_batch":
+        lead = {"batch": filters.batch}
         rest["owner"] = owner
-    elif filters.tags:
-        index, lead["tags"] = "by_tag", filters.tags[0]
-    elif filters.error_type is not None:
-        index, lead["error.type"] = "by_error", filters.error_type
-    else:
+    elif index == "by_tag":
+        lead["tags"] = filters.tags[0]
+    elif index == "by_error":
+        lead["error.type"] = filters.error_type
+    elif index == "by_task_and_state":
         # All states by name are an ordered walk for each of them; without them it would be a sort.
-        index, lead["state"] = "by_state", {"$in": list(filters.states or map(str, JobState))}
+        states = list(filters.states or map(str, JobState))
         if filters.task is not None:
-            index, lead["task"] = "by_task_and_state", filters.task
-        rest.clear()
+            lead |= {"task": filters.task, "state": {"$in": states}}
+            rest.clear()
+        elif len(tasks) * len(states) <= _MOST_WALKS:
+            lead |= {"task": {"$in": list(tasks)}, "state": {"$in": states}}
+            rest.clear()
+        else:
+            index = "by_owner"
     if index == "by_error":
         # The index holds failed jobs alone and is used only if the query says so.
         failed = str(JobState.FAILED)

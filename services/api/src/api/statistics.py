@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -118,7 +118,7 @@ class Statistics:
         return lag
 
     async def _read_stored(self) -> Stored:
-        counts, oldest, workers, paused, upstreams = await asyncio.gather(
+        counts, workers, paused, upstreams = await asyncio.gather(
             self._mongo.aggregate(
                 Collection.JOBS,
                 [
@@ -126,12 +126,6 @@ class Statistics:
                     {"$group": {"_id": {"task": "$task", "state": "$state"}, "count": {"$sum": 1}}},
                 ],
             ),
-            self._mongo.collection(Collection.JOBS)
-            .find({"owner": self._owner, "state": str(JobState.PENDING)}, {"updated_at": 1})
-            .hint("by_state")
-            .sort("_id", 1)
-            .limit(1)
-            .to_list(None),
             self._mongo.collection(Collection.WORKERS)
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})
             .to_list(None),
@@ -144,15 +138,29 @@ class Statistics:
         tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
         for row in counts:
             tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
-        waited = [(self._mongo.now() - doc["updated_at"]).total_seconds() for doc in oldest]
-        age = round(max(waited[0], 0), 3) if waited else None
+        pending = [task for task, states in tasks.items() if states[JobState.PENDING]]
         return Stored(
             tasks=dict(tasks),
-            oldest_pending_seconds=age,
+            oldest_pending_seconds=await self._oldest_pending(pending) if pending else None,
             workers=[_worker(doc) for doc in workers],
             pauses={doc["_id"]: pause_of(doc["paused"]) for doc in paused},
             upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
+
+    async def _oldest_pending(self, tasks: Sequence[str]) -> float | None:
+        query = {"owner": self._owner, "task": {"$in": list(tasks)}, "state": str(JobState.PENDING)}
+        oldest = await (
+            self._mongo.collection(Collection.JOBS)
+            .find(query, {"updated_at": 1})
+            .hint("by_task_and_state")
+            .sort("_id", 1)
+            .limit(1)
+            .to_list(None)
+        )
+        if not oldest:
+            return None
+        waited: timedelta = self._mongo.now() - oldest[0]["updated_at"]
+        return round(max(waited.total_seconds(), 0), 3)
 
 
 def _worker(doc: dict[str, Any]) -> WorkerView:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from api.listing import SCAN_BUDGET, JobFilters, ListQuery, query_of, result_ids, trimmed
+from api.listing import SCAN_BUDGET, JobFilters, ListQuery, along, query_of, result_ids, trimmed
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE, JobState
@@ -131,7 +132,16 @@ class MongoJobStore:
             return Page(records[:limit], records[limit - 1]["_id"])
         return Page(records, end)
 
-    async def rarest_first(self, owner: str, tags: Sequence[str]) -> list[str]:
+    async def query(self, filters: JobFilters, after: str | None, *, owner: str) -> ListQuery:
+        """Return the shortest walk that serves these filters, beginning behind the job `after`."""
+        index = along(filters)
+        if index == "by_tag" and len(filters.tags) > 1:
+            filters = replace(filters, tags=await self._rarest_first(owner, filters.tags))
+        any_task = index == "by_task_and_state" and filters.task is None
+        tasks = await self._tasks_of(owner) if any_task else ()
+        return query_of(owner, filters, after, tasks=tasks)
+
+    async def _rarest_first(self, owner: str, tags: Sequence[str]) -> list[str]:
         """Return the tags, those of fewest jobs first; none is counted further than a page may look."""
 
         async def jobs(tag: str) -> int:
@@ -143,6 +153,11 @@ class MongoJobStore:
 
         counted = await asyncio.gather(*map(jobs, tags))
         return [tag for _, tag in sorted(zip(counted, tags, strict=True), key=lambda pair: pair[0])]
+
+    async def _tasks_of(self, owner: str) -> list[str]:
+        """Return the tasks of which there are jobs: one step along the index for each."""
+        found: list[str] = await self._jobs.distinct("task", {"owner": owner}, maxTimeMS=_BUDGET_MS)
+        return found
 
     async def _walk(self, query: ListQuery, stages: list[dict[str, Any]]) -> list[Record]:
         found: list[Record] = [

@@ -46,8 +46,9 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
         IndexSpec(
             "queued", [("priority", 1), ("_id", 1)], {"partialFilterExpression": {"publishes": _EXISTS}}
         ),
-        IndexSpec("by_state", [("owner", 1), ("state", 1), ("_id", 1)]),
-        # The state within: a rare one of a common task, and the reverse, is found without a look at the others.
+        IndexSpec("by_owner", [("owner", 1), ("_id", 1)]),
+        # A rare state of a common task, and the reverse, is found without a look at the others. The one index that
+        # moves with the state of every job: jobs of a state and any task are merged from one walk for each task.
         IndexSpec("by_task_and_state", [("owner", 1), ("task", 1), ("state", 1), ("_id", 1)]),
         IndexSpec(
             "by_tag", [("owner", 1), ("tags", 1), ("_id", 1)], {"partialFilterExpression": {"tags": _EXISTS}}

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of, json_answer
-from api.listing import LIST_LIMIT, JobFilters, query_of, read_job_cursor, write_cursor
+from api.listing import LIST_LIMIT, JobFilters, read_job_cursor, write_cursor
 from api.problems import NO_RESULT, Problem
 from api.routes.one_job import stored_job
 from api.routes.queries import JobQuery
@@ -62,7 +62,7 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
         filters = JobFilters(
             states=[str(state) for state in query.state],
             task=query.task,
-            tags=await store.rarest_first(OWNER, query.tag) if len(query.tag) > 1 else query.tag,
+            tags=query.tag,
             batch=query.batch,
             unique_key=query.unique_key,
             error_type=query.error_type,
@@ -71,7 +71,8 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
             newest_first=query.order == "newest",
         )
         after = read_job_cursor(query.cursor, query.order) if query.cursor else None
-        page = await store.page(query_of(OWNER, filters, after), limit=query.limit, view_limit=LIST_LIMIT)
+        walk = await store.query(filters, after, owner=OWNER)
+        page = await store.page(walk, limit=query.limit, view_limit=LIST_LIMIT)
         results = await store.results(page.records, LIST_LIMIT)
         views = [
             Raw(encode_view(job_view(record, results.get(record["_id"]), limit=LIST_LIMIT)))
