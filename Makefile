@@ -58,9 +58,10 @@ model: dev ## the whole of the protocol's model, and its mutations (ARGS='brake'
 
 LANES ?= 1
 
-soak: dev ## the matrix three times, longer, with half an hour of mixed faults each (LANES=3: side by side, two cores a lane)
+soak: dev ## the matrix three times, longer, half an hour of mixed faults each (LANES=3: side by side, two cores a lane; WRITE=1)
 	@printf '%s\n' $(SEED) $$(($(SEED) + 1)) $$(($(SEED) + 2)) | xargs -P $(LANES) -I '{}' \
 		$(RUN)python -m pytest tests/faults --form soak --seed '{}' $(if $(ROW),--row $(ROW)) $(ARGS)
+	$(if $(WRITE),$(RUN)python -m tests.faults.report)
 
 check: dev ## format, lint, types, import rules, generated docs, the page's own checks
 	$(RUN)ruff format --check .

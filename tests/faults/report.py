@@ -1,6 +1,7 @@
 """`python -m tests.faults.report`: write what the last run of the matrix gave into docs/delivery.md.
 
-`--rows` only prints, as JSON, which tests stand for which row.
+Of the soak form, which has few of the rows, all seeds that were played make one table. `--rows`
+only prints, as JSON, which tests stand for which row.
 """
 
 import contextlib
@@ -20,8 +21,7 @@ from tests.support.rows import FOLDER, Result, marks
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DELIVERY: Final = ROOT / "docs" / "delivery.md"
-BEGIN: Final = "<!-- faults: begin -->\n"
-END: Final = "<!-- faults: end -->\n"
+SOAK: Final = "soak"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +81,7 @@ def number(row: str) -> int:
 
 def table(all_proofs: Iterable[Proof], results: Iterable[Result]) -> Iterator[str]:
     """Lines of the table: each row of the matrix with its proofs, what they measured, or why there is none."""
-    by_row: dict[str, list[Proof]] = defaultdict(list)
-    for proof in all_proofs:
-        by_row[proof.row].append(proof)
-    measured: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for result in results:
-        for row in result["rows"]:
-            measured[row["row"], row["promise"], result["test"]].append(result["figures"])
+    by_row, measured = _by_row(all_proofs), _measured(results)
     yield "| row | what breaks | what is promised | proved by | recovery | twice |"
     yield "|---|---|---|---|---|---|"
     for row, fault in FAULTS.items():
@@ -98,8 +92,40 @@ def table(all_proofs: Iterable[Proof], results: Iterable[Result]) -> Iterator[st
         for place, proof in enumerate(by_row[row]):
             taken = measured[row, proof.promise, proof.test]
             figures = (_recovery(taken), _twice(taken)) if taken else ("not in this run", "")
-            cells = row, "" if place else fault, proof.promise, f"`{proof.test}`", *figures
-            yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+            yield _line(row, "" if place else fault, proof.promise, f"`{proof.test}`", *figures)
+
+
+def soak_table(all_proofs: Iterable[Proof], results: Iterable[Result]) -> Iterator[str]:
+    """Lines of the table of those rows that have a length: how often each was played, and what it measured."""
+    by_row, measured = _by_row(all_proofs), _measured(results)
+    yield "| row | what is promised | played | accepted | recovery | twice |"
+    yield "|---|---|---:|---:|---|---|"
+    for row in FAULTS:
+        for proof in by_row[row]:
+            if taken := measured[row, proof.promise, proof.test]:
+                accepted = sum(f.get("accepted", 0) for f in taken)
+                jobs = f"{accepted:,}" if accepted else ""
+                yield _line(row, proof.promise, str(len(taken)), jobs, _recovery(taken), _twice(taken))
+
+
+def _by_row(all_proofs: Iterable[Proof]) -> Mapping[str, list[Proof]]:
+    by_row: dict[str, list[Proof]] = defaultdict(list)
+    for proof in all_proofs:
+        by_row[proof.row].append(proof)
+    return by_row
+
+
+def _measured(results: Iterable[Result]) -> Mapping[tuple[str, str, str], list[Mapping[str, Any]]]:
+    """Figures by row, promise and test; a test may have several variants, and several seeds."""
+    measured: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for result in results:
+        for row in result["rows"]:
+            measured[row["row"], row["promise"], result["test"]].append(result["figures"])
+    return measured
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
 def _recovery(taken: Sequence[Mapping[str, Any]]) -> str:
@@ -118,8 +144,8 @@ def _twice(taken: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(said) or "none"
 
 
-def section(file: Path) -> str:
-    """What stands between the markers.
+def section(files: Sequence[Path]) -> str:
+    """What stands between the markers; the files are of one form.
 
     Raises
     ------
@@ -128,25 +154,32 @@ def section(file: Path) -> str:
     """
     there = proofs()
     here = {proof.test for proof in there}
-    results = [result for result in json.loads(file.read_text()).values() if result["test"] in here]
+    played = [result for file in files for result in json.loads(file.read_text()).values()]
+    results = [result for result in played if result["test"] in here]
     if broken := sorted({result["test"] for result in results if not result["passed"]}):
         sys.exit(f"not written, for these rows have failed: {', '.join(broken)}")
-    form, _, seed = file.stem.partition("-")
     days = sorted({result["at"] for result in results})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    seeds = [file.stem.partition("-")[2] for file in files]
+    which = f"`{form_of(files[0])}` with seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
     return "\n".join(
         [
-            f"Measured {when} in the form `{form}` with seed {seed}, on two shared cores. Recovery is the time from",
+            f"Measured {when} in the form {which}, on two shared cores. Recovery is the time from",
             "the end of the fault to the end of the last job; twice is what came or ran more than once, to no harm.",
             "",
-            *table(there, results),
+            *(soak_table if form_of(files[0]) == SOAK else table)(there, results),
             "",
         ]
     )
 
 
-def newest() -> Path:
-    """The results that were written last.
+def form_of(file: Path) -> str:
+    """The form that the results in this file are of."""
+    return file.stem.partition("-")[0]
+
+
+def newest() -> list[Path]:
+    """The results that were written last, with those of the other seeds if they are of a soak.
 
     Raises
     ------
@@ -154,7 +187,9 @@ def newest() -> Path:
         There are none.
     """
     files = sorted(FOLDER.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    return files[-1] if files else sys.exit("nothing was measured yet: run `make faults`")
+    if not files:
+        sys.exit("nothing was measured yet: run `make faults`")
+    return sorted(FOLDER.glob(f"{SOAK}-*.json")) if form_of(files[-1]) == SOAK else files[-1:]
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -162,11 +197,14 @@ def main(arguments: Sequence[str]) -> None:
     if "--rows" in arguments:
         print(json.dumps([[p.row, p.promise, p.test, p.telling] for p in proofs()]))
         return
-    text = section(Path(arguments[0]) if arguments else newest())
-    before, begin, rest = DELIVERY.read_text().partition(BEGIN)
-    if not begin:
-        sys.exit(f"{DELIVERY.name} has no place for the table: {BEGIN.strip()}")
-    DELIVERY.write_text(before + BEGIN + text + END + rest.partition(END)[2])
+    files = [Path(name) for name in arguments] or newest()
+    text = section(files)
+    marked = SOAK if form_of(files[0]) == SOAK else "faults"
+    begin, end = f"<!-- {marked}: begin -->\n", f"<!-- {marked}: end -->\n"
+    before, found, rest = DELIVERY.read_text().partition(begin)
+    if not found:
+        sys.exit(f"{DELIVERY.name} has no place for the table: {begin.strip()}")
+    DELIVERY.write_text(before + begin + text + end + rest.partition(end)[2])
 
 
 if __name__ == "__main__":

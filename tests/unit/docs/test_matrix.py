@@ -64,7 +64,19 @@ def test_a_run_with_a_broken_row_is_not_reported(tmp_path: Path, monkeypatch: py
     file = tmp_path / "faults-7.json"
     good, bad = result("F1", "p", "test_a"), {**result("F1", "p", "test_a"), "passed": False}
     file.write_text(json.dumps({"a": good}))
-    assert "2026-01-02 in the form `faults` with seed 7" in section(file)
+    assert "2026-01-02 in the form `faults` with seed 7" in section([file])
     file.write_text(json.dumps({"a": good, "b": bad}))
     with pytest.raises(SystemExit, match="test_a"):
-        section(file)
+        section([file])
+
+
+def test_the_seeds_of_a_soak_make_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [Proof("F1", "none is lost", "test_a", telling=True), Proof("F2", "q", "test_b", telling=True)]
+    monkeypatch.setattr("tests.faults.report.proofs", lambda: there)
+    files = [tmp_path / f"soak-{seed}.json" for seed in (1, 2)]
+    for seconds, file in enumerate(files, 1):
+        counted = {"accepted": 2_000, "recovery_s": seconds, "duplicates": 1, "extra attempts": 0}
+        file.write_text(json.dumps({"a": result("F1", "none is lost", "test_a", **counted)}))
+    lines = section(files).splitlines()
+    assert "in the form `soak` with seeds 1, 2," in lines[0]
+    assert lines[5:] == ["| F1 | none is lost | 2 | 4,000 | 2.0 s | 2 messages |"]
