@@ -222,6 +222,36 @@ async def test_a_cancelled_job_is_stopped_and_publishes_nothing() -> None:
     assert not rig.outcomes.published
 
 
+async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcome_gets_through() -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    left: list[int] = []
+
+    async def stubborn(payload: Empty, context: TaskContext) -> Any:
+        started.set()
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                left.append(len(left))
+        return "done"
+
+    rig = Rig(task("it")(stubborn))
+    running = asyncio.create_task(rig.run())
+    await started.wait()
+    attempt = rig.execution.running[JOB].attempt
+    assert attempt is not None
+    rig.execution.cancel(JOB)
+    await asyncio.sleep(0)
+    rig.execution.drop(lambda _: True)
+    await asyncio.sleep(0)
+    go_on.set()
+    await running
+    assert left == [0, 1], "both wishes reached it"
+    assert attempt.cancelling() == 0
+    (outcome,) = rig.outcomes.published
+    assert isinstance(outcome, JobSucceeded)
+
+
 async def test_a_dropped_job_is_given_back_after_its_coroutine_ended() -> None:
     order: list[str] = []
     started = asyncio.Event()

@@ -54,7 +54,9 @@ class Running:
     context: TaskContext
     started: float
     attempt: asyncio.Task[None] | None = None
-    run: asyncio.Future[Any] | None = None
+    awaits_task: bool = False
+    """The attempt stands in the task's own coroutine, where it may be cancelled."""
+    interruptions: int = 0
     sending: asyncio.Future[None] | None = None
     cancel: bool = False
     drop: bool = False
@@ -153,9 +155,9 @@ class Execution:
 
     def _interrupt(self, job: Running) -> None:
         job.context.cancelled = True
-        # Only the task itself is cancelled: an outcome that is being published stays on its way.
-        if job.run is not None and not job.run.done() and self._tasks[job.request.task].is_coroutine:
-            job.run.cancel()
+        # Only within the task itself: an outcome that is being published stays on its way.
+        if job.attempt is not None and job.awaits_task:
+            job.interruptions += job.attempt.cancel()
 
     async def _attempt(self, job: Running) -> None:
         try:
@@ -178,11 +180,7 @@ class Execution:
         try:
             payload = task.payload.model_validate_json(bytes(request.payload))
             async with limit:
-                if task.is_coroutine:
-                    job.run = asyncio.ensure_future(task.function(payload, job.context))
-                    value = await job.run
-                else:
-                    value = await self._in_thread(job, task, payload)
+                value = await (self._here if task.is_coroutine else self._in_thread)(job, task, payload)
             result = task.result.dump_json(task.result.validate_python(value))
             if len(result) > RESULT_LIMIT:
                 raise ResultTooLarge(f"the result has {len(result)} bytes, {RESULT_LIMIT} are allowed")
@@ -210,16 +208,26 @@ class Execution:
             traceparent=request.traceparent,
         )
 
-    async def _in_thread(self, job: Running, task: Task, payload: Any) -> Any:
-        job.run = asyncio.get_running_loop().run_in_executor(
-            self._threads, task.function, payload, job.context
-        )
+    async def _here(self, job: Running, task: Task, payload: Any) -> Any:
+        """Run a coroutine within the attempt: a task of its own is felt where jobs are short."""
+        job.awaits_task = True
         try:
-            return await asyncio.shield(job.run)
+            return await task.function(payload, job.context)
+        finally:
+            job.awaits_task = False
+            # What follows of the attempt, such as publishing its outcome, goes on.
+            while job.attempt is not None and job.interruptions:
+                job.attempt.uncancel()
+                job.interruptions -= 1
+
+    async def _in_thread(self, job: Running, task: Task, payload: Any) -> Any:
+        run = asyncio.get_running_loop().run_in_executor(self._threads, task.function, payload, job.context)
+        try:
+            return await asyncio.shield(run)
         except asyncio.CancelledError:
             # The timeout has passed, but a thread cannot be ended: wait, so that the slot stays taken.
             job.context.cancelled = True
-            await asyncio.wait([job.run])
+            await asyncio.wait([run])
             raise
 
     async def _finish(self, job: Running, end: "JobSucceeded | BaseException") -> None:
