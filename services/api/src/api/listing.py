@@ -53,7 +53,7 @@ class ListQuery(NamedTuple):
     direction: int
 
 
-def along(filters: JobFilters) -> str:
+def leading_index(filters: JobFilters) -> str:
     """Return the index that leads."""
     if filters.unique_key is not None:
         return "by_unique_key"
@@ -72,7 +72,7 @@ def query_of(owner: str, filters: JobFilters, after: str | None, *, tasks: Seque
     Of several tags it walks along the first: the store knows which that should be. Jobs of some states and any
     task are one walk for each of the `tasks` there are, merged: an index by the state alone would cost every move.
     """
-    index = along(filters)
+    index = leading_index(filters)
     rest: dict[str, Any] = {"state": {"$in": list(filters.states)}} if filters.states else {}
     lead: dict[str, Any] = {"owner": owner}
     if index == "by_unique_key":

@@ -125,6 +125,7 @@ class Statistics:
                     {"$match": {"owner": self._owner}},
                     {"$group": {"_id": {"task": "$task", "state": "$state"}, "count": {"$sum": 1}}},
                 ],
+                hint="by_task_and_state",  # it holds all that is counted
             ),
             self._mongo.collection(Collection.WORKERS)
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from api.listing import SCAN_BUDGET, JobFilters, ListQuery, along, query_of, result_ids, trimmed
+from api.listing import SCAN_BUDGET, JobFilters, ListQuery, leading_index, query_of, result_ids, trimmed
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE, JobState
@@ -134,7 +134,7 @@ class MongoJobStore:
 
     async def query(self, filters: JobFilters, after: str | None, *, owner: str) -> ListQuery:
         """Return the shortest walk that serves these filters, beginning behind the job `after`."""
-        index = along(filters)
+        index = leading_index(filters)
         if index == "by_tag" and len(filters.tags) > 1:
             filters = replace(filters, tags=await self._rarest_first(owner, filters.tags))
         any_task = index == "by_task_and_state" and filters.task is None
