@@ -65,7 +65,7 @@ class Mongod(Part):
     def command(self) -> Sequence[str]:
         """The server, on loopback only.
 
-        With a quarter of this cache a fifth of its CPU went into evicting pages that were written again at once.
+        With a quarter of this cache much of its CPU went into evicting pages that were written again at once.
         """
         return [
             str(packages.mongod()),
