@@ -63,10 +63,7 @@ class Mongod(Part):
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def command(self) -> Sequence[str]:
-        """The server, on loopback only.
-
-        With a quarter of this cache much of its CPU went into evicting pages that were written again at once.
-        """
+        """The server, on loopback only."""
         return [
             str(packages.mongod()),
             *(
@@ -79,6 +76,7 @@ class Mongod(Part):
                 "--port",
                 str(self.ports["mongodb"]),
             ),
+            # With a quarter of this cache much of its CPU went into evicting pages that were written again at once.
             *("--wiredTigerCacheSizeGB", "1", "--oplogSize", "256", "--nounixsocket"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # A primary that ends waits for secondaries; when all end at once there are none to wait for.

@@ -107,14 +107,14 @@ class Cancelling:
         complete = True
         async with asyncio.timeout(self._patience):
             newest = await self._store.newest(owner=owner)
+            query = await self._store.query(filters, None, owner=owner)
         after: str | None = None
         while newest is not None:
             if self._clock() >= until:
                 complete = False
                 break
             async with asyncio.timeout(self._patience):
-                query = await self._store.query(filters, after, owner=owner)
-                page = await self._store.stubs(_until(newest, query), limit=BATCH)
+                page = await self._store.stubs(_between(after, newest, query), limit=BATCH)
                 matched += len(page.records)
                 done = _counted(page.records) if dry_run else await self._stop(page.records, owner)
             cancelled, requested = cancelled + done.cancelled, requested + done.requested
@@ -139,9 +139,11 @@ class Cancelling:
         return _Stopped(cancelled, requested, not ids)
 
 
-def _until(newest: str, query: ListQuery) -> ListQuery:
+def _between(after: str | None, newest: str, query: ListQuery) -> ListQuery:
     # Jobs that come while we walk are none of this call's: or it would never end.
     bounds: dict[str, Any] = {**query.lead.get("_id", {}), "$lte": newest}
+    if after is not None:
+        bounds["$gt"] = after
     not_yet = {"cancel_requested": {"$ne": True}}
     return query._replace(lead={**query.lead, "_id": bounds}, rest={**query.rest, **not_yet})
 

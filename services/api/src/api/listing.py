@@ -83,23 +83,18 @@ def query_of(owner: str, filters: JobFilters, after: str | None, *, tasks: Seque
     elif index == "by_tag":
         lead["tags"] = filters.tags[0]
     elif index == "by_error":
-        lead["error.type"] = filters.error_type
+        # The index holds failed jobs alone and is used only if the query says so.
+        lead |= {"error.type": filters.error_type, "state": _failed_among(filters.states)}
+        rest.clear()
     elif index == "by_task_and_state":
         # All states by name are an ordered walk for each of them; without them it would be a sort.
         states = list(filters.states or map(str, JobState))
-        if filters.task is not None:
-            lead |= {"task": filters.task, "state": {"$in": states}}
-            rest.clear()
-        elif len(tasks) * len(states) <= _MOST_WALKS:
-            lead |= {"task": {"$in": list(tasks)}, "state": {"$in": states}}
+        walked = list(tasks) if filters.task is None else [filters.task]
+        if len(walked) * len(states) <= _MOST_WALKS:
+            lead |= {"task": {"$in": walked}, "state": {"$in": states}}
             rest.clear()
         else:
             index = "by_owner"
-    if index == "by_error":
-        # The index holds failed jobs alone and is used only if the query says so.
-        failed = str(JobState.FAILED)
-        lead["state"] = failed if not filters.states or failed in filters.states else "-"
-        rest.pop("state", None)
     if len(filters.tags) > 1 or (filters.tags and index != "by_tag"):
         rest["tags"] = {"$all": list(filters.tags)}
     if filters.error_type is not None and index != "by_error":

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -148,8 +148,8 @@ class Statistics:
             upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
 
-    async def _oldest_pending(self, tasks: Sequence[str]) -> float | None:
-        query = {"owner": self._owner, "task": {"$in": list(tasks)}, "state": str(JobState.PENDING)}
+    async def _oldest_pending(self, tasks: list[str]) -> float | None:
+        query = {"owner": self._owner, "task": {"$in": tasks}, "state": str(JobState.PENDING)}
         oldest = await (
             self._mongo.collection(Collection.JOBS)
             .find(query, {"updated_at": 1})

@@ -57,6 +57,7 @@ class Running:
     awaits_task: bool = False
     """The attempt stands in the task's own coroutine, where it may be cancelled."""
     interruptions: int = 0
+    """Cancels of the attempt that were not taken back yet."""
     sending: asyncio.Future[None] | None = None
     cancel: bool = False
     drop: bool = False
