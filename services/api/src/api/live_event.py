@@ -1,7 +1,6 @@
 """A change of a job as live readers get it: decoded once, encoded once, the bytes shared by all."""
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,7 @@ Moment = tuple[int, int]
 """(version, revision): what is not greater has been seen."""
 
 
-class Routing(Struct, frozen=True):
+class Routing(Struct, frozen=True, gc=False):
     """What filters look at."""
 
     task: str
@@ -34,6 +33,8 @@ class _Progress(Struct, frozen=True):
     percent: float
     message: str | None
 
+
+_DATA: Final = b"\ndata: "
 
 _routings = msgspec.json.Decoder(Routing)
 _views = msgspec.json.Decoder(JobView)
@@ -51,7 +52,9 @@ def frame(event: str, data: bytes, *, event_id: str | None = None) -> bytes:
 
 
 class LiveEvent:
-    """One change: where it goes, and its frames, made when first asked for."""
+    """One change: where it goes, and its frame, of which there is one copy: ten thousand events are kept."""
+
+    __slots__ = ("_frame", "_short", "job_id", "moment", "name", "owner", "routing")
 
     def __init__(
         self, *, job_id: str, owner: str, moment: Moment, routing: Routing | None, name: str, data: bytes
@@ -61,7 +64,8 @@ class LiveEvent:
         self.moment = moment
         self.routing = routing
         self.name = name
-        self.data = data
+        self._frame = frame(name, data)
+        self._short: bytes | None = None
 
     @classmethod
     def of_change(cls, message: JobChanged) -> "LiveEvent":
@@ -116,15 +120,23 @@ class LiveEvent:
         """The job's state; only running jobs make progress."""
         return self.routing.state if self.routing else str(JobState.RUNNING)
 
-    @cached_property
+    @property
+    def data(self) -> bytes:
+        """One line of JSON: the view of the job, or its progress."""
+        return self._frame[self._frame.index(_DATA) + len(_DATA) : -2]
+
+    @property
     def whole(self) -> bytes:
         """The frame for those who watch this one job: with an id to resume from."""
         return frame(self.name, self.data, event_id=f"{self.moment[0]}.{self.moment[1]}")
 
-    @cached_property
+    @property
     def listed(self) -> bytes:
         """The frame for those who watch many jobs: without what is long."""
-        return frame(self.name, self.data if len(self.data) <= LISTED_LIMIT else _cut(self.data))
+        if self._short is None:
+            is_long = len(self._frame) > LISTED_LIMIT
+            self._short = frame(self.name, _cut(self.data)) if is_long else self._frame
+        return self._short
 
 
 def _cut(data: bytes) -> bytes:
