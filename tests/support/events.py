@@ -131,10 +131,11 @@ class Events:
 
         async def look() -> dict[str, Any]:
             view = self.newest.get(job, {})
-            assert view.get("state") == state
+            # Only where it is not: this looks through all frames.
+            assert view.get("state") == state, f"saw {self.states(job)}"
             return view
 
-        return await until(look, within=within, what=f"{job} to be seen {state} (saw {self.states(job)})")
+        return await until(look, within=within, what=f"{job} to be seen {state}")
 
     async def ended(self, *, within: float = 20) -> None:
         """Wait until the server has ended the stream."""
