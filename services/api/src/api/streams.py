@@ -21,6 +21,7 @@ from service_chassis.descriptors import holds_one_of_the_last
 from service_chassis.server import Scope, Send
 
 _SEND_BUFFER: Final = 64 * 1024
+_WRITE_BUFFER: Final = 16 * 1024
 _TURNS: Final = 20
 """Parts of the streams that are looked after one after the other in a second: all at once would hold up POSTs."""
 
@@ -160,8 +161,11 @@ class Streams:
 
 
 def _bound_buffers(transport: Any) -> None:
-    # The kernel would take megabytes for a reader that stands still.
-    if transport is not None and (sock := transport.get_extra_info("socket")) is not None:
+    # For a reader that stands still the kernel would take megabytes, and the loop 64 KiB.
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+    if (sock := transport.get_extra_info("socket")) is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
