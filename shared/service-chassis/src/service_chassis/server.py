@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service_chassis.descriptors import allow_all, is_among_the_last
 from service_chassis.health import Health
+from service_chassis.memory import give_back_memory
 from service_chassis.metrics import CONTENT_TYPE, Metrics
 from service_chassis.settings import OpsSettings
 
@@ -288,6 +289,7 @@ class Service:
     async def run(self) -> None:
         """Live until asked to end."""
         allow_all()
+        give_back_memory()  # before there are threads
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
