@@ -119,7 +119,11 @@ class Client:
 
     def _scope(self) -> dict[str, Any]:
         headers = [(b"last-event-id", self.last_id.encode())] if self.last_id else []
-        transport = SimpleNamespace(is_closing=lambda: self._closing, get_extra_info=lambda _: None)
+        transport = SimpleNamespace(
+            is_closing=lambda: self._closing,
+            get_extra_info=lambda _: None,
+            set_write_buffer_limits=lambda high: None,
+        )
         return {"headers": headers, "client": ("127.0.0.1", 1), "extensions": {"transport": transport}}
 
     def watch(self, job: int) -> None:
