@@ -64,6 +64,20 @@ async def test_a_returned_value_is_published_as_the_result_of_the_running_versio
     assert rig.slots.busy == 0
 
 
+async def test_a_job_whose_outcome_is_on_its_way_has_left_its_slot() -> None:
+    rig = Rig(task("it")(_value))
+    rig.outcomes.open.clear()
+    running = asyncio.create_task(rig.run())
+    while rig.slots.busy or not rig.execution.running:
+        await asyncio.sleep(0)
+    assert not rig.outcomes.published
+    rig.outcomes.open.set()
+    await running
+    assert len(rig.outcomes.published) == 1
+    assert rig.slots.busy == 0
+    assert not rig.execution.running
+
+
 async def test_a_task_learns_whose_job_it_runs() -> None:
     async def whose(payload: Empty, context: TaskContext) -> Any:
         return context.owner

@@ -278,11 +278,18 @@ class Execution:
     async def _send(self, job: Running, outcome: Outcome) -> None:
         job.sending = self._outcomes.publish(outcome)
         try:
-            await job.sending
+            await self._out_of_slot(job.sending)
         except asyncio.CancelledError:
             if job.attempt is not None and job.attempt.cancelling():
                 raise
             await self._give_back(job)
+
+    async def _out_of_slot(self, sending: asyncio.Future[None]) -> None:
+        self._slots.leave()
+        try:
+            await sending
+        finally:
+            self._slots.come_back()
 
     async def _give_back(self, job: Running) -> None:
         await self._move_or_stop(job, give_back(job.request.job_id, job.version))
