@@ -3,7 +3,8 @@
 The others lie in `../shared/bench`, or where YARDSTICKS says: each is a folder with a `run.sh` that starts it on
 the Redis and the MongoDB it needs, drives it with `drive.py`, and prints one line of JSON a load. The same driver
 drives the product. They share the product's mongod and Kafka, which do nothing else meanwhile, and are copied
-first, since they install what they need beside themselves.
+first, since they install what they need beside themselves. Those in Python run on PY, a Python that has what
+their requirements.txt names; without it they find no more than the product's.
 """
 
 import argparse
@@ -87,7 +88,11 @@ async def _ours(stack: Stack, yardsticks: Path) -> list[dict[str, Any]]:
 
 async def _other(stack: Stack, yardsticks: Path, system: str) -> list[dict[str, Any]]:
     loads = [word for load in _LOADS for word in ("/", *load)][1:]
-    env = {"MONGO_URL": stack.mongo_uri, "KAFKA": stack.bootstrap_servers, "PY": sys.executable}
+    env = {
+        "MONGO_URL": stack.mongo_uri,
+        "KAFKA": stack.bootstrap_servers,
+        "PY": os.environ.get("PY", sys.executable),
+    }
     return await _lines([str(yardsticks / system / "run.sh"), *loads], env)
 
 
