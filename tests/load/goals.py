@@ -15,7 +15,7 @@ FLOOR: Final = "floor,"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A measure, what it shall be, what it must be first, and what it is.
+    """A measure, what it shall be, what it must be first (None: nothing), and what it is.
 
     >>> print(table([Goal("CPU a job", 450, 600, 512.0)]))
     | measure | goal | first step | measured |
@@ -25,7 +25,7 @@ class Goal:
 
     measure: str
     goal: float
-    first: float
+    first: float | None
     measured: float
     at_least: bool = False
 
@@ -39,7 +39,9 @@ class Goal:
         cells = [self.measure, *(self._wanted(w) for w in (self.goal, self.first)), measured]
         return f"| {' | '.join(cells)} |"
 
-    def _wanted(self, wanted: float) -> str:
+    def _wanted(self, wanted: float | None) -> str:
+        if wanted is None:
+            return "-"
         return f"{'≥' if self.at_least else '≤'} {wanted:,g}{', met' if self.is_met(wanted) else ''}"
 
 
