@@ -21,11 +21,15 @@ class Hops:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hop in self._hops:
-            self.run(hop.proxy.__aexit__(None, None, None))
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
+        try:
+            for hop in self._hops:
+                self.run(hop.proxy.__aexit__(None, None, None))
+        finally:
+            # A test that failed has left its connections open: whoever serves them must not outlive the loop.
+            self.run(_end_the_rest())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run it in the hops' loop and wait."""
@@ -42,6 +46,14 @@ class Hops:
         """Let all of them pass everything on."""
         for hop in self._hops:
             hop.heal()
+
+
+async def _end_the_rest() -> None:
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if rest:
+        await asyncio.wait(rest, timeout=10)
 
 
 class Hop:
