@@ -1,5 +1,6 @@
 """Batches: all or none, and a repeat completes what a crash has left; in memory and in MongoDB alike."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from api.batch_drafting import BatchDrafting
 from api.batching import Batching, BatchJobs, BatchRecord, jobs_of
 from api.catalogue import Catalogue
 from api.problems import Problem
+from api.room import Room
 from job_contracts.personal import cancel
 from job_contracts.views import Record
 from tests.contract.api.places import Place
@@ -43,6 +45,7 @@ class Rig:
         self.place, self.announcer, self.now = place, FakeAnnouncer(), NOW
         self.tasks = FakeTasks(task_doc("noop"), task_doc("search", SEARCH))
         self.catalogue = Catalogue(store=self.tasks)
+        self.room, self.patience = Room(1_000), timedelta(seconds=10)
 
     def batching(self, jobs: BatchJobs | None = None) -> Batching:
         return Batching(
@@ -50,8 +53,9 @@ class Rig:
             batches=self.place.batches,
             jobs=jobs or self.place.jobs,
             announcer=self.announcer,
+            room=self.room,
             now=lambda: self.now,
-            patience=timedelta(seconds=10),
+            patience=self.patience,
             kept=DAYS,
         )
 
@@ -90,6 +94,36 @@ async def test_all_jobs_of_a_batch_are_stored_and_announced_in_their_order(place
     assert [job["_id"] for job in rig.announcer.told] == jobs
     view = await rig.batching().look(batch, owner="default")
     assert (view.name, view.total, view.jobs["pending"], view.done) == ("nightly", 120, 120, False)
+
+
+async def test_a_batch_waits_until_those_before_it_leave_it_room(place: Place) -> None:
+    rig = Rig(place)
+    held = await rig.room.enter(950)
+    waits = asyncio.create_task(rig.post(noops(60)))
+    small = asyncio.create_task(rig.post(noops(2)))
+    await asyncio.sleep(0.05)
+    assert not waits.done()
+    assert not small.done(), "it stands behind the larger one"
+    assert not rig.announcer.told
+    rig.room.leave(held)
+    assert [len((await posted)[1]) for posted in (waits, small)] == [60, 2]
+    assert await rig.room.enter(1_000) == 1_000, "all of it was given back"
+
+
+async def test_a_batch_that_has_waited_its_time_is_told_to_come_again(place: Place) -> None:
+    rig = Rig(place)
+    rig.patience = timedelta(milliseconds=50)
+    await rig.room.enter(1_000)
+    problem = await rig.refusal(noops(3))
+    assert problem.kind.status == 503
+    assert "waited its time" in problem.detail
+    assert not rig.announcer.told
+
+
+async def test_a_batch_that_is_refused_leaves_its_room(place: Place) -> None:
+    rig = Rig(place)
+    await rig.refusal({"jobs": [{"task": "nope"}]})
+    assert await rig.room.enter(1_000) == 1_000
 
 
 async def test_a_batch_is_done_when_none_of_its_jobs_is_live(place: Place) -> None:

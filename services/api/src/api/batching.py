@@ -19,6 +19,7 @@ from api.batch_drafting import BatchDrafting
 from api.drafting import Draft, first_look, new_record, wake_of, whole_milliseconds
 from api.forms import BatchSubmission
 from api.problems import KEY_REUSED, NOT_FOUND, Problem, unavailable
+from api.room import Room
 from api.submission import Announcer, Holders, Key, check_key
 from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.messages import is_job_id
@@ -27,6 +28,11 @@ from service_chassis import failpoints
 
 _TRIES: Final = 3
 """A job that held a `unique_key` may end between our insert and our look: then the key is free."""
+
+AT_ONCE: Final = 4_000
+"""Jobs of batches that are judged and stored at a time: each takes about 8 KiB meanwhile. The next batches wait."""
+
+_KEY: Final = b'"task"'
 
 BatchRecord = Mapping[str, Any]
 
@@ -99,6 +105,8 @@ class Batching:
 
     Parameters
     ----------
+    room
+        A place for each job that is judged or stored.
     kept
         How long a batch is known after the last of its jobs may begin.
     """
@@ -110,6 +118,7 @@ class Batching:
         batches: BatchStore,
         jobs: BatchJobs,
         announcer: Announcer,
+        room: Room,
         now: Callable[[], datetime],
         patience: timedelta,
         kept: timedelta,
@@ -118,6 +127,7 @@ class Batching:
         self._batches = batches
         self._jobs = jobs
         self._announcer = announcer
+        self._room = room
         self._now = now
         self._patience = patience.total_seconds()
         self._kept = kept
@@ -130,9 +140,11 @@ class Batching:
         Raises
         ------
         Problem
-            Some job does not fit, and none is stored; or the store did not answer in time.
+            Some job does not fit, and none is stored; or others were before it, or the store did not answer, for
+            all of its patience.
         """
         check_key(key)
+        places = await self._enter(raw)
         try:
             async with asyncio.timeout(self._patience):
                 form, drafts = await self._drafting.read(raw, owner=owner, traceparent=traceparent)
@@ -142,6 +154,17 @@ class Batching:
                 return await self._accept(wanted, drafts)
         except TimeoutError as error:
             raise unavailable("the database did not answer in time") from error
+        finally:
+            self._room.leave(places)
+
+    async def _enter(self, raw: bytes) -> int:
+        # About as many jobs as there seem to be: what they are is known only when they have been read.
+        jobs = raw.count(_KEY) + len(raw) // 4_096
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._room.enter(jobs)
+        except TimeoutError as error:
+            raise unavailable("other batches are being stored, and this one has waited its time") from error
 
     def _wanted(self, form: BatchSubmission, drafts: Sequence[Draft], owner: str) -> dict[str, Any]:
         began = whole_milliseconds(self._now())

@@ -7,7 +7,7 @@ from datetime import timedelta
 from api.backlog import Backlog
 from api.batch_drafting import BatchDrafting
 from api.batch_store import MongoBatchStore
-from api.batching import Batching
+from api.batching import AT_ONCE, Batching
 from api.cancelling import Cancelling
 from api.catalogue import Catalogue
 from api.dead_letters import DeadLetters
@@ -24,6 +24,7 @@ from api.receiving import Heard, Receiving
 from api.reconciling import Reconciling
 from api.redriving import Redriving
 from api.ring import Ring
+from api.room import Room
 from api.routes.batches import batch_routes
 from api.routes.events import ManyJobs, OneJob
 from api.routes.images import image_routes
@@ -107,6 +108,7 @@ def create_app(settings: Settings) -> Service:
         batches=MongoBatchStore(mongo),
         jobs=store,
         announcer=announcer,
+        room=Room(AT_ONCE),
         now=mongo.now,
         patience=settings.http.long_patience,
         kept=settings.retention.batches,
