@@ -30,7 +30,7 @@ _TRIES: Final = 3
 """A job that held a `unique_key` may end between our insert and our look: then the key is free."""
 
 AT_ONCE: Final = 4_000
-"""Jobs of batches that are judged and stored at a time: each takes about 8 KiB meanwhile. The next batches wait."""
+"""Jobs of batches that are judged and stored at a time. The next batches wait as bytes, which are much less."""
 
 _KEY: Final = b'"task"'
 
@@ -130,6 +130,7 @@ class Batching:
         self._room = room
         self._now = now
         self._patience = patience.total_seconds()
+        self._turn_within = 2 * self._patience
         self._kept = kept
 
     async def accept(
@@ -140,8 +141,8 @@ class Batching:
         Raises
         ------
         Problem
-            Some job does not fit, and none is stored; or others were before it, or the store did not answer, for
-            all of its patience.
+            Some job does not fit, and none is stored; or others were before it for twice its patience, or the store
+            did not answer for all of it.
         """
         check_key(key)
         places = await self._enter(raw)
@@ -161,7 +162,7 @@ class Batching:
         # About as many jobs as there seem to be: what they are is known only when they have been read.
         jobs = raw.count(_KEY) + len(raw) // 4_096
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._turn_within):
                 return await self._room.enter(jobs)
         except TimeoutError as error:
             raise unavailable("other batches are being stored, and this one has waited its time") from error
