@@ -105,7 +105,7 @@ async def _backlog(options: argparse.Namespace) -> list[Goal]:
     return [
         Goal(f"acceptance {which} / empty", 0.9, 0.7, accepted_then / accepted, at_least=True),
         Goal(f"drain {which} / empty", 0.9, 0.7, drained_then / drained, at_least=True),
-        *(Goal(f"{name}, MiB", 150, 195, mib) for name, mib in memory.items()),
+        *(Goal(f"{name}, MiB", 150, 150, mib) for name, mib in memory.items()),
     ]
 
 

@@ -130,7 +130,6 @@ class Batching:
         self._room = room
         self._now = now
         self._patience = patience.total_seconds()
-        self._turn_within = 2 * self._patience
         self._kept = kept
 
     async def accept(
@@ -162,7 +161,7 @@ class Batching:
         # About as many jobs as there seem to be: what they are is known only when they have been read.
         jobs = raw.count(_KEY) + len(raw) // 4_096
         try:
-            async with asyncio.timeout(self._turn_within):
+            async with asyncio.timeout(2 * self._patience):
                 return await self._room.enter(jobs)
         except TimeoutError as error:
             raise unavailable("other batches are being stored, and this one has waited its time") from error

@@ -45,7 +45,7 @@ class InvalidPayload(JobsOwnFault):
 
 @dataclass(slots=True, eq=False)
 class Running:
-    """A job in its slot."""
+    """A job in its slot, or with its outcome on the way."""
 
     request: JobRequested
     version: int
@@ -122,7 +122,7 @@ class Execution:
 
     @property
     def running(self) -> Mapping[str, Running]:
-        """Jobs in their slots, by id."""
+        """Jobs in their slots and those whose outcomes are on their way, by id."""
         return self._running
 
     def start(self, request: JobRequested, *, worker: str) -> None:

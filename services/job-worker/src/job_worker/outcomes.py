@@ -40,7 +40,7 @@ class HoldStore(Protocol):
 class Outcomes:
     """Publishes outcomes, one group in flight for each topic.
 
-    While Kafka is away each outcome is kept, its job keeps its slot, and its `wake_at` is
+    While Kafka is away each outcome is kept, its job stays here, and its `wake_at` is
     pushed so that nobody reaps a job that has ended (docs/protocol.md, 11).
     """
 
