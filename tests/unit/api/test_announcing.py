@@ -138,12 +138,16 @@ async def test_acknowledged_jobs_that_still_wait_are_looked_after_later() -> Non
     known = [("a", 1, WAKE), ("b", 1, WAKE), ("c", 4, later), ("done", 1, WAKE)]
     backlog.acknowledged([{"_id": i, "version": v, "wake_at": w} for i, v, w in known])
     await backlog.look()
+    assert store.asked == [], "the workers have had no time for them yet"
+    await backlog.look()
     assert store.asked == [(WAKE, later)]
     moved = Counter(
         (i, m.filter["version"], m.filter["wake_at"]) for m in store.moves for i in m.filter["_id"]["$in"]
     )
     assert moved == Counter([("a", 1, WAKE), ("b", 1, WAKE), ("c", 4, later)])
     assert len(store.moves) == 2
+    await backlog.look()
+    assert len(store.asked) == 1, "each message is looked after once"
 
 
 async def test_an_idle_backlog_asks_nothing() -> None:

@@ -19,9 +19,12 @@ from job_contracts.record import GuardedMove
 log = logging.getLogger(__name__)
 
 EVERY: Final = timedelta(seconds=1)
-"""Below the grace by so much that every backlog is met in time; above what a job takes without one."""
+"""A job has this long, twice at most, to be taken before it counts as queueing: far below the grace."""
 
 _REMEMBERED: Final = 100_000
+
+_Message = tuple[str, int, datetime]
+"""Id, version and `wake_at` of a pending job."""
 
 
 class BacklogStore(Protocol):
@@ -40,7 +43,8 @@ class Backlog:
     def __init__(self, *, store: BacklogStore, every: timedelta = EVERY) -> None:
         self._store = store
         self._every = every
-        self._acknowledged: deque[tuple[str, int, datetime]] = deque(maxlen=_REMEMBERED)
+        self._acknowledged: deque[_Message] = deque(maxlen=_REMEMBERED)
+        self._earlier: deque[_Message] = deque()
         self._runner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Backlog":
@@ -56,9 +60,10 @@ class Backlog:
         self._acknowledged.extend((r["_id"], r["version"], r["wake_at"]) for r in records)
 
     async def look(self) -> None:
-        """Move those far out that Kafka has and nobody has taken yet."""
-        known = set(self._acknowledged)
-        self._acknowledged.clear()
+        """Move those far out that Kafka had at the last look and nobody has taken yet."""
+        # Not those of a moment ago: where little queues they are taken before the next look, and need no update.
+        known, self._earlier = set(self._earlier), self._acknowledged
+        self._acknowledged = deque(maxlen=_REMEMBERED)
         if not known:
             return
         moments = [wake_at for _, _, wake_at in known]
