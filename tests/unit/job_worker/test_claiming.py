@@ -8,7 +8,7 @@ from pymongo.errors import AutoReconnect
 
 from job_contracts.messages import JobRequested, encode
 from job_worker.claiming import Claiming
-from job_worker.slots import Slots
+from job_worker.slots import SOON, Slots
 from service_chassis.metrics import Metrics
 from tests.unit.job_worker.fakes import (
     JOB,
@@ -143,6 +143,18 @@ async def test_a_worker_wants_as_many_messages_as_it_has_free_slots() -> None:
     rig = Rig(slots=3)
     rig.slots.take()
     assert await rig.claiming.wanted() == 2
+
+
+async def test_where_jobs_are_short_a_worker_wants_more_than_it_has_slots_and_claims_what_it_wanted() -> None:
+    rig = Rig(slots=1)
+    for _ in range(5_000):
+        rig.slots.took(SOON.total_seconds() / 2.5)
+    assert await rig.claiming.wanted() == 2
+    rig.slots.took(60)
+    assert rig.slots.room == 1
+    rig.store.matches = 2
+    await rig.claim(encode(requested()), encode(requested(job_id=OTHER)))
+    assert rig.ids() == [requested().job_id, OTHER]
 
 
 async def test_a_full_worker_takes_messages_only_for_those_with_room() -> None:

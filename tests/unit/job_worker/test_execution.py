@@ -12,10 +12,12 @@ from pydantic import BaseModel, ConfigDict
 
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import JobFailed, JobSucceeded
+from job_worker import execution
 from job_worker.execution import Execution
 from job_worker.slots import Slots
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry, Task, TaskContext, task
 from service_chassis.server import Grace
+from tests.support.waiting import until_true
 from tests.unit.job_worker.fakes import JOB, FakeBrake, FakeMoving, FakeOutcomes, requested
 
 
@@ -302,6 +304,72 @@ async def test_an_outcome_on_its_way_to_kafka_is_not_given_back() -> None:
     await running
     assert len(rig.outcomes.published) == 1
     assert not rig.moving.made
+
+
+class Line:
+    """Two jobs that keep both slots until they may go on, and one in line behind them."""
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.ran: list[str] = []
+
+        async def waits(payload: Empty, context: TaskContext) -> Any:
+            self.ran.append(context.job_id)
+            await self.go_on.wait()
+
+        self.rig = Rig(task("it")(waits))
+        for job_id in ("first", "second", "third"):
+            self.rig.execution.start(requested(task="it", job_id=job_id), worker="w-1")
+        attempt = self.rig.execution.running["third"].attempt
+        assert attempt is not None
+        self.attempt = attempt
+
+    async def end(self) -> None:
+        self.go_on.set()
+        await asyncio.wait_for(self.attempt, 5)
+        await until_true(lambda: not self.rig.execution.running, within=5, what="all attempts to end")
+        assert self.rig.slots.busy == 0
+
+
+async def test_a_job_in_line_runs_when_a_slot_is_free() -> None:
+    line = Line()
+    await asyncio.sleep(0.02)
+    assert line.ran == ["first", "second"]
+    await line.end()
+    assert line.ran == ["first", "second", "third"]
+    third = line.rig.outcomes.published[-1]
+    assert isinstance(third, JobSucceeded)
+    assert third.run_seconds < 0.02, "the time in line is none of the task"
+
+
+async def test_a_job_in_line_is_cancelled_where_it_stands() -> None:
+    line = Line()
+    await asyncio.sleep(0.02)
+    line.rig.execution.cancel("third")
+    await asyncio.wait_for(line.attempt, 5)
+    assert line.rig.moving.targets() == ["cancelled"]
+    assert line.rig.slots.busy == 2
+    await line.end()
+    assert line.ran == ["first", "second"]
+
+
+async def test_a_job_in_line_for_too_long_may_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_IN_LINE", timedelta(seconds=0.05))
+    line = Line()
+    await asyncio.wait_for(line.attempt, 5)
+    assert line.rig.moving.targets() == ["pending"]
+    await line.end()
+    assert line.ran == ["first", "second"]
+    assert line.rig.brake.ends == [None, None], "waiting in line is no failure of the task"
+
+
+async def test_jobs_in_line_are_given_back_when_the_lease_has_lapsed() -> None:
+    line = Line()
+    await asyncio.sleep(0.02)
+    line.rig.execution.drop(lambda job: job.turn is not None)
+    await asyncio.wait_for(line.attempt, 5)
+    assert line.rig.moving.targets() == ["pending"]
+    await line.end()
 
 
 async def test_the_log_of_an_attempt_is_stored_before_its_end() -> None:

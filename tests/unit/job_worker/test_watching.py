@@ -42,7 +42,7 @@ class Told:
 def running(record: Record, *, sending: asyncio.Future[None] | None = None) -> Running:
     context: Any = SimpleNamespace(take_progress=lambda: None, take_lines=list)
     request: Any = SimpleNamespace(job_id=record["_id"])
-    return Running(request, record["version"], "worker-1", context, started=0.0, sending=sending)
+    return Running(request, record["version"], "worker-1", context, started=0.0, turn=None, sending=sending)
 
 
 async def test_a_job_that_has_ended_and_waits_for_kafka_is_not_announced_as_running() -> None:

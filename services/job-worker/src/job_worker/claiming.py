@@ -74,6 +74,7 @@ class Claiming:
         self._execution, self._moving = execution, moving
         self._lease, self._slots, self._tasks = lease, slots, tasks
         self._pauses, self._now = pauses, now
+        self._room = 0
         self._dropped = metrics.dropped
         self._parked = metrics.counter("jobs_parked_total", "Jobs whose task was paused when their turn came")
         self._handed_over = metrics.counter(
@@ -81,7 +82,7 @@ class Claiming:
         )
 
     async def wanted(self) -> int:
-        """Wait until messages are wanted: as many as slots are free.
+        """Wait until messages are wanted: as many as will soon have a slot.
 
         A worker that stays full takes messages only while another has room, and hands
         them over: nothing waits behind a full worker, and nothing is tossed between full ones.
@@ -90,8 +91,10 @@ class Claiming:
         while True:
             await self._lease.held()
             if self._slots.free > 0 or await self._slots.wait_free(_FULL_FOR):
-                return min(self._slots.free, _MOST)
+                self._room = min(self._slots.room, _MOST)
+                return self._room
             if self._lease.free_elsewhere > 0:
+                self._room = 0
                 return min(self._lease.free_elsewhere, _MOST)
 
     async def claim(self, records: Sequence[ConsumerRecord]) -> None:
@@ -99,7 +102,8 @@ class Claiming:
         requests = await self._park(self._in_time(await self._read(records)))
         known = [r for r in requests if r.task in self._tasks]
         unknown = [r for r in requests if r.task not in self._tasks]
-        room = max(0, self._slots.free)
+        # What was wanted is claimed, even if jobs have become a little slower since.
+        room = max(self._room, self._slots.room)
         await self._hand_over(unknown, "unknown_task")
         await self._hand_over(known[room:], "full")
         if known[:room]:

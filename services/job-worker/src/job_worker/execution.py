@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from job_worker.brake import Brake
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
-from job_worker.slots import Slots
+from job_worker.slots import Slots, Turn
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, Task, TaskContext
 from job_worker.tasks.errors import TaskError
 from service_chassis import failpoints
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 
 _HELD = timedelta(seconds=1)
+_IN_LINE = timedelta(seconds=1)
+"""So long a claimed job waits for its slot; after that it may have one elsewhere."""
 
 _TO_GIVE_BACK = timedelta(seconds=3)
 _TO_LEAVE = timedelta(seconds=10)
@@ -43,9 +45,13 @@ class InvalidPayload(JobsOwnFault):
     """The payload is not what the task takes."""
 
 
+class _NoSlotError(Exception):
+    """The jobs before this one were not as short as those before them."""
+
+
 @dataclass(slots=True, eq=False)
 class Running:
-    """A job in its slot, or with its outcome on the way."""
+    """A job in line, in its slot, or with its outcome on the way."""
 
     request: JobRequested
     version: int
@@ -53,9 +59,11 @@ class Running:
     worker: str
     context: TaskContext
     started: float
+    turn: Turn | None
+    """What it waits for before it has its slot."""
     attempt: asyncio.Task[None] | None = None
     awaits_task: bool = False
-    """The attempt stands in the task's own coroutine, where it may be cancelled."""
+    """The attempt stands in line or in the task's own coroutine, where it may be cancelled."""
     interruptions: int = 0
     """Cancels of the attempt that were not taken back yet."""
     sending: asyncio.Future[None] | None = None
@@ -122,12 +130,11 @@ class Execution:
 
     @property
     def running(self) -> Mapping[str, Running]:
-        """Jobs in their slots and those whose outcomes are on their way, by id."""
+        """Jobs in line, in their slots, and those whose outcomes are on their way, by id."""
         return self._running
 
     def start(self, request: JobRequested, *, worker: str) -> None:
-        """Run the claimed job in a slot of its own, which the caller has seen free."""
-        self._slots.take()
+        """Run the claimed job in a slot of its own, as soon as there is one."""
         context = TaskContext(
             job_id=request.job_id,
             attempt=request.attempt,
@@ -137,7 +144,8 @@ class Execution:
             traceparent=request.traceparent,
             now=self._now,
         )
-        job = Running(request, request.version + 1, worker, context, self._clock())
+        turn = self._slots.take()
+        job = Running(request, request.version + 1, worker, context, self._clock(), turn)
         self._running[request.job_id] = job
         job.attempt = asyncio.create_task(self._attempt(job), name=f"{request.task} {request.job_id}")
 
@@ -163,6 +171,7 @@ class Execution:
     async def _attempt(self, job: Running) -> None:
         try:
             end = await self._run(job)
+            self._slots.took(self._clock() - job.started)
             if lines := job.context.take_lines():
                 # Before the end: a log belongs to the running record.
                 await self._moving.note(append_logs(job.request.job_id, job.version, lines))
@@ -172,13 +181,17 @@ class Execution:
             log.exception("attempt.lost", extra={"job_id": job.request.job_id})
         finally:
             self._running.pop(job.request.job_id, None)
-            self._slots.release()
+            self._slots.release(job.turn)
 
     async def _run(self, job: Running) -> "JobSucceeded | BaseException":
         """Run the task; return its outcome or what it raised."""
         task, request = self._tasks[job.request.task], job.request
         limit = asyncio.timeout(request.timeout)
+        began = job.started
         try:
+            if job.turn is not None:
+                await self._in_line(job, job.turn)
+                began = self._clock()
             payload = task.payload.model_validate_json(bytes(request.payload))
             async with limit:
                 value = await (self._here if task.is_coroutine else self._in_thread)(job, task, payload)
@@ -195,6 +208,8 @@ class Execution:
             return error
         except TaskError as error:
             return error
+        except _NoSlotError as error:
+            return error
         except Exception as error:
             log.exception("task.raised", extra={"task": request.task, "job_id": request.job_id})
             return error
@@ -205,15 +220,25 @@ class Execution:
             attempt=request.attempt,
             task=request.task,
             result=Raw(result),
-            run_seconds=round(self._clock() - job.started, 4),
+            run_seconds=round(self._clock() - began, 4),
             traceparent=request.traceparent,
         )
 
+    async def _in_line(self, job: Running, turn: Turn) -> None:
+        try:
+            async with asyncio.timeout(_IN_LINE.total_seconds()):
+                await self._interruptible(job, turn)
+        except TimeoutError:
+            raise _NoSlotError from None
+
     async def _here(self, job: Running, task: Task, payload: Any) -> Any:
         """Run a coroutine within the attempt: a task of its own is felt where jobs are short."""
+        return await self._interruptible(job, task.function(payload, job.context))
+
+    async def _interruptible(self, job: Running, waiting: Awaitable[Any]) -> Any:
         job.awaits_task = True
         try:
-            return await task.function(payload, job.context)
+            return await waiting
         finally:
             job.awaits_task = False
             # What follows of the attempt, such as publishing its outcome, goes on.
@@ -241,7 +266,10 @@ class Execution:
             if failpoints.ON:
                 failpoints.hit("after_results")
             return
-        if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
+        no_slot = isinstance(end, _NoSlotError)
+        if job.drop or no_slot or (isinstance(end, asyncio.CancelledError) and not job.cancel):
+            if no_slot:
+                log.info("attempt.no_slot", extra={"job_id": request.job_id})
             await self._give_back(job)
             return
         if job.cancel:
@@ -278,18 +306,19 @@ class Execution:
     async def _send(self, job: Running, outcome: Outcome) -> None:
         job.sending = self._outcomes.publish(outcome)
         try:
-            await self._out_of_slot(job.sending)
+            await self._out_of_slot(job.sending, outcome)
         except asyncio.CancelledError:
             if job.attempt is not None and job.attempt.cancelling():
                 raise
             await self._give_back(job)
 
-    async def _out_of_slot(self, sending: asyncio.Future[None]) -> None:
-        self._slots.leave()
+    async def _out_of_slot(self, sending: asyncio.Future[None], outcome: Outcome) -> None:
+        size = len(bytes(outcome.result)) if isinstance(outcome, JobSucceeded) else 0
+        weight = self._slots.leave(size=size)
         try:
             await sending
         finally:
-            self._slots.come_back()
+            self._slots.come_back(weight)
 
     async def _give_back(self, job: Running) -> None:
         await self._move_or_stop(job, give_back(job.request.job_id, job.version))
