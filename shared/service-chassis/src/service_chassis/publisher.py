@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES: Final = 2 * 1024 * 1024
 _BATCH_BYTES: Final = 512 * 1024
-_PER_PARTITION: Final = 16
+_PER_PARTITION: Final = 64
 _PING: Final = timedelta(seconds=3)
 _TO_END: Final = timedelta(seconds=3)
 
