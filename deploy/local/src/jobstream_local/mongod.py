@@ -78,6 +78,9 @@ class Mongod(Part):
             ),
             # With a quarter of this cache much of its CPU went into evicting pages that were written again at once.
             *("--wiredTigerCacheSizeGB", "1", "--oplogSize", "256", "--nounixsocket"),
+            # Nobody reads the past. By default five minutes of it are kept, and each page that goes to disk takes along
+            # what its records were in between.
+            *("--setParameter", "minSnapshotHistoryWindowInSeconds=0"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # A primary that ends waits for secondaries; when all end at once there are none to wait for.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=1000"),
