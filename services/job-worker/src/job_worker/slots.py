@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 SOON: Final = timedelta(milliseconds=50)
-"""A claimed job may expect to wait this long for its place. It is not announced as running before (`announce_after`)."""
+"""A claimed job may expect to wait this long for its place, and is not announced as running before."""
 
 ON_THE_WAY: Final = 500
 """Outcomes that need no place, of 4 KiB or less; larger ones count as several."""
