@@ -7,7 +7,7 @@ from pymongo.errors import BulkWriteError
 
 from job_contracts.lifecycle import JobState
 from job_contracts.record import Collection
-from service_chassis.bulk import insert_missing, update_groups
+from service_chassis.bulk import insert_missing, insert_new, update_groups
 from service_chassis.settings import MongoDriver
 from tests.contract.builders import job_record
 from tests.contract.keepers import Keeper, MongoKeeper
@@ -34,6 +34,16 @@ async def test_another_unique_field_that_is_taken_is_an_error(keeper: Keeper) ->
     await insert_missing(jobs, [job_record(idempotency=key)])
     with pytest.raises(BulkWriteError):
         await insert_missing(jobs, [job_record(idempotency=key)])
+
+
+async def test_what_has_a_taken_key_is_named_by_its_position(keeper: Keeper) -> None:
+    assert isinstance(keeper, MongoKeeper)
+    jobs = keeper.mongo.collection(Collection.JOBS)
+    key = {"key": str(uuid4()), "hash": "-"}
+    old, new = job_record(idempotency=key), job_record()
+    assert await insert_new(jobs, [old]) == set()
+    assert await insert_new(jobs, [job_record(idempotency=key), new, old]) == {0, 2}
+    assert (await keeper.job(new["_id"]))["state"] == new["state"]
 
 
 async def test_nothing_to_write_costs_nothing(keeper: Keeper) -> None:

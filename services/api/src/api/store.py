@@ -15,10 +15,9 @@ from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.record import HISTORY, INLINE_LIMIT, Collection, GuardedMove
 from job_contracts.views import Record
-from service_chassis.bulk import update_groups
+from service_chassis.bulk import insert_new, only_taken_keys, update_groups
 from service_chassis.mongo import Mongo
 
-_DUPLICATE_KEY = 11000
 _HISTORY = dict.fromkeys(HISTORY, 0)
 _BUDGET_MS = 2_000
 _STANDING = {"state": 1, "redrives": 1, "unique_key": 1, "error": 1}
@@ -47,14 +46,7 @@ class MongoJobStore:
 
     async def insert(self, records: Sequence[dict[str, Any]]) -> set[int]:
         """Store new jobs at once; return the positions of those that have a key another job holds."""
-        try:
-            await self._jobs.insert_many(records, ordered=False)
-        except BulkWriteError as error:
-            faults = error.details["writeErrors"]
-            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
-                raise
-            return {fault["index"] for fault in faults}
-        return set()
+        return await insert_new(self._jobs, records)
 
     async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
         """Return the jobs that hold these keys."""
@@ -208,9 +200,7 @@ class MongoJobStore:
         try:
             return await update_groups(self._jobs, moves)
         except BulkWriteError as error:
-            faults = error.details["writeErrors"]
-            if any(fault["code"] != _DUPLICATE_KEY for fault in faults):
-                raise
+            only_taken_keys(error)
             return int(error.details["nModified"])
 
     async def remove(self, job_id: str, *, owner: str, states: Sequence[str]) -> bool:

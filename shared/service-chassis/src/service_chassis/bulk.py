@@ -11,6 +11,26 @@ from service_chassis.mongo import Collection
 _DUPLICATE_KEY = 11000
 
 
+def only_taken_keys(error: BulkWriteError) -> Sequence[Mapping[str, Any]]:
+    """Return what was refused because something else has its id or key; raise the error if it says anything else.
+
+    An error without refusals says that the writes were made and no majority is known to have them.
+    """
+    refused: Sequence[Mapping[str, Any]] = error.details["writeErrors"]
+    if any(e["code"] != _DUPLICATE_KEY for e in refused) or error.details.get("writeConcernErrors"):
+        raise error
+    return refused
+
+
+async def insert_new(collection: Collection, documents: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Insert documents; return the positions of those whose id or key another has."""
+    try:
+        await collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        return {refused["index"] for refused in only_taken_keys(error)}
+    return set()
+
+
 async def insert_missing(collection: Collection, documents: Sequence[Mapping[str, Any]]) -> None:
     """Insert the documents whose `_id` is not there yet; the others stay as they are, so it may be repeated.
 
@@ -21,9 +41,7 @@ async def insert_missing(collection: Collection, documents: Sequence[Mapping[str
     try:
         await collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        refused = error.details["writeErrors"]
-        others = [e for e in refused if e["code"] != _DUPLICATE_KEY or "_id" not in e.get("keyPattern", {})]
-        if others or error.details.get("writeConcernErrors"):
+        if any("_id" not in refused.get("keyPattern", {}) for refused in only_taken_keys(error)):
             raise
 
 
