@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol
 
 from api.batch_store import MongoBatchStore
-from api.batching import BatchRecord, BatchStore
+from api.batching import BatchRecord, BatchStore, Stored
 from api.dead_letters import DeadLetters, JobLetters, LetterFilters
 from api.listing import JobFilters, ListQuery, query_of
 from api.moving import KeyHeldError
@@ -213,14 +213,18 @@ class MemoryBatches:
         self._jobs = jobs
         self._batches: dict[str, Document] = {}
 
-    async def begin(self, batch: Document) -> BatchRecord:
+    async def begin(self, batches: Sequence[Document]) -> list[BatchRecord]:
+        return [self._begin(batch) for batch in batches]
+
+    def _begin(self, batch: Document) -> BatchRecord:
         same = [b for b in self._batches.values() if _idempotency(b) == _idempotency(batch) is not None]
         return same[0] if same else self._batches.setdefault(batch["_id"], deepcopy(batch))
 
-    async def complete(self, batch_id: str, *, held: Mapping[str, str]) -> None:
-        batch = self._batches[batch_id]
-        if "stored" not in batch:
-            self._batches[batch_id] = {**batch, "stored": True, **({"held": dict(held)} if held else {})}
+    async def complete(self, batches: Sequence[Stored]) -> None:
+        for batch_id, held in batches:
+            batch = self._batches[batch_id]
+            if "stored" not in batch:
+                self._batches[batch_id] = {**batch, "stored": True, **({"held": dict(held)} if held else {})}
 
     async def batch(self, batch_id: str, *, owner: str) -> BatchRecord | None:
         found = self._batches.get(batch_id)

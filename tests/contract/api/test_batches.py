@@ -195,6 +195,27 @@ async def test_a_repeat_with_the_same_key_makes_no_second_batch(place: Place) ->
     assert set(other[1]).isdisjoint(first[1])
 
 
+async def test_batches_that_come_together_share_their_writes_and_nothing_else(place: Place) -> None:
+    rig = Rig(place)
+    rig.room = Room(10_000)
+    keyed = {"jobs": [{"task": "noop", "unique_key": key} for key in ("u", "v", "w")]}
+    bodies = [(noops(5), "k"), (keyed, None), (noops(5), "k"), (noops(7), None), (keyed, None)]
+    batching = rig.batching()
+    accepted = await asyncio.gather(
+        *(batching.accept(msgspec.json.encode(body), owner="default", key=key) for body, key in bodies)
+    )
+    jobs = [[job.id for job in one.answer.jobs] for one in accepted]
+    assert jobs[0] == jobs[2], "the same key is the same batch"
+    assert jobs[1] == jobs[4], "the second gives way to the holders"
+    own = [jobs_of(one.answer.batch, len(ids)) for one, ids in zip(accepted, jobs, strict=True)]
+    assert (jobs[0], jobs[3]) == (own[0], own[3])
+    assert jobs[1] in (own[1], own[4])
+    told = [job["_id"] for job in rig.announcer.told]
+    assert sorted(told) == sorted([*own[0], *own[3], *jobs[1]]), "each job is announced once"
+    totals = [(await batching.look(one.answer.batch, owner="default")).total for one in accepted]
+    assert (totals[0], totals[3], sorted([totals[1], totals[4]])) == (5, 7, [0, 3])
+
+
 @pytest.mark.parametrize("after", [0, 1, 7, 20], ids=lambda n: f"{n} stored")
 async def test_a_repeat_completes_what_a_crash_has_left(place: Place, after: int) -> None:
     rig = Rig(place)
@@ -218,7 +239,7 @@ async def test_a_batch_whose_jobs_are_not_all_stored_is_not_done(place: Place) -
     rig = Rig(place)
     await rig.crash(noops(2), key="k", after=1)
     wanted = {"_id": "-", "owner": "default", "idempotency": {"key": "k"}}
-    begun: BatchRecord = await place.batches.begin(wanted)
+    begun: BatchRecord = (await place.batches.begin([wanted]))[0]
     job = jobs_of(begun["_id"], 1)[0]
     await place.jobs.change([cancel([job], owner="default", retention=DAYS)])
     view = await rig.batching().look(begun["_id"], owner="default")

@@ -1,12 +1,11 @@
 """Keeps batches in MongoDB; translates and decides nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError
-
-from api.batching import BatchRecord
+from api.batching import BatchRecord, Stored
 from job_contracts.record import Collection
+from service_chassis.bulk import insert_new, update_groups
 from service_chassis.mongo import Mongo
 
 
@@ -20,23 +19,32 @@ class MongoBatchStore:
     def _batches(self) -> Any:
         return self._mongo.collection(Collection.BATCHES)
 
-    async def begin(self, batch: dict[str, Any]) -> BatchRecord:
-        """Store a batch and return it, or the one that has its Idempotency-Key."""
-        while True:
-            try:
-                await self._batches.insert_one(batch)
-            except DuplicateKeyError:
-                key = {"owner": batch["owner"], "idempotency.key": batch["idempotency"]["key"]}
-                found: BatchRecord | None = await self._batches.find_one(key)
-                if found is not None:
-                    return found
-            else:
-                return batch
+    async def begin(self, batches: Sequence[dict[str, Any]]) -> list[BatchRecord]:
+        """Store batches and return each, or the one that has its Idempotency-Key."""
+        begun: dict[int, BatchRecord] = {}
+        while len(begun) < len(batches):
+            missing = [i for i in range(len(batches)) if i not in begun]
+            refused = await insert_new(self._batches, [batches[i] for i in missing])
+            begun |= {i: batches[i] for position, i in enumerate(missing) if position not in refused}
+            for i in (missing[position] for position in refused):
+                key = {"owner": batches[i]["owner"], "idempotency.key": batches[i]["idempotency"]["key"]}
+                # It may have been removed since: then the key is free.
+                if (found := await self._batches.find_one(key)) is not None:
+                    begun[i] = found
+        return [begun[i] for i in range(len(batches))]
 
-    async def complete(self, batch_id: str, *, held: Mapping[str, str]) -> None:
-        """Note that all jobs are stored, but those that give way to others, by their index."""
-        fields = {"stored": True, **({"held": held} if held else {})}
-        await self._batches.update_one({"_id": batch_id, "stored": {"$exists": False}}, {"$set": fields})
+    async def complete(self, batches: Sequence[Stored]) -> None:
+        """Note that all jobs of these batches are stored, but those that give way to others."""
+        await update_groups(
+            self._batches,
+            [
+                (
+                    {"_id": batch_id, "stored": {"$exists": False}},
+                    {"$set": {"stored": True, **({"held": held} if held else {})}},
+                )
+                for batch_id, held in batches
+            ],
+        )
 
     async def batch(self, batch_id: str, *, owner: str) -> BatchRecord | None:
         """Return a batch."""

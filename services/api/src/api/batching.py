@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from itertools import accumulate
+from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import UNSET, Struct
 from uuid_utils import uuid7
@@ -25,6 +26,7 @@ from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.messages import is_job_id
 from job_contracts.views import Record, encode_view, job_view
 from service_chassis import failpoints
+from service_chassis.grouping import Grouped
 
 _TRIES: Final = 3
 """A job that held a `unique_key` may end between our insert and our look: then the key is free."""
@@ -37,14 +39,21 @@ _KEY: Final = b'"task"'
 BatchRecord = Mapping[str, Any]
 
 
+class Stored(NamedTuple):
+    """A batch all of whose jobs are stored, but those that give way to the ones named here, by their index."""
+
+    batch_id: str
+    held: Mapping[str, str]
+
+
 class BatchStore(Protocol):
     """Where batches are kept."""
 
-    async def begin(self, batch: dict[str, Any]) -> BatchRecord:
-        """Store a batch and return it, or the one that has its Idempotency-Key."""
+    async def begin(self, batches: Sequence[dict[str, Any]]) -> Sequence[BatchRecord]:
+        """Store batches and return each, or the one that has its Idempotency-Key."""
 
-    async def complete(self, batch_id: str, *, held: Mapping[str, str]) -> None:
-        """Note that all jobs are stored, but those that give way to others, by their index."""
+    async def complete(self, batches: Sequence[Stored]) -> None:
+        """Note that all jobs of these batches are stored, but those that give way to others."""
 
     async def batch(self, batch_id: str, *, owner: str) -> BatchRecord | None:
         """Return a batch."""
@@ -131,6 +140,10 @@ class Batching:
         self._now = now
         self._patience = patience.total_seconds()
         self._kept = kept
+        # Batches that come together share what they write: each round trip and flush has a price of its own.
+        self._begun: Grouped[dict[str, Any], BatchRecord] = Grouped(self._begin)
+        self._inserted: Grouped[Sequence[dict[str, Any]], set[int]] = Grouped(self._insert)
+        self._completed: Grouped[Stored, None] = Grouped(self._complete)
 
     async def accept(
         self, raw: bytes, *, owner: str, key: str | None = None, traceparent: str | None = None
@@ -176,7 +189,7 @@ class Batching:
         return {**batch, "expire_at": latest + self._kept}
 
     async def _accept(self, wanted: dict[str, Any], drafts: Sequence[Draft]) -> AcceptedBatch:
-        batch = await self._batches.begin(wanted)
+        batch = await self._begun.submit(wanted)
         if failpoints.ON:
             failpoints.hit("after_batch")
         if batch.get("idempotency") != wanted.get("idempotency"):
@@ -184,7 +197,7 @@ class Batching:
         if "stored" in batch:
             return AcceptedBatch(await self._told(batch, batch.get("held", {}), {}), False)
         held, states = await self._store(batch, drafts)
-        await self._batches.complete(batch["_id"], held=held)
+        await self._completed.submit(Stored(batch["_id"], held))
         return AcceptedBatch(await self._told(batch, held, states), True)
 
     async def look(self, batch_id: str, *, owner: str) -> BatchView:
@@ -224,7 +237,7 @@ class Batching:
         records = self._records(batch, drafts)
         missing, held, states = list(range(len(records))), dict[str, str](), dict[str, str]()
         for _ in range(_TRIES):
-            lost = await self._jobs.insert([records[i] for i in missing])
+            lost = await self._inserted.submit([records[i] for i in missing])
             if failpoints.ON:
                 failpoints.hit("after_insert")
             new = [records[i] for position, i in enumerate(missing) if position not in lost]
@@ -241,6 +254,25 @@ class Batching:
             if not missing:
                 return held, states
         raise unavailable("the jobs that hold a unique_key come and go too fast")
+
+    async def _begin(self, batches: Sequence[dict[str, Any]]) -> Sequence[BatchRecord]:
+        async with asyncio.timeout(self._patience):
+            return await self._batches.begin(batches)
+
+    async def _insert(self, parts: Sequence[Sequence[dict[str, Any]]]) -> list[set[int]]:
+        """Store the records of several batches; return which of each were lost, by their place in it."""
+        async with asyncio.timeout(self._patience):
+            lost = await self._jobs.insert([record for part in parts for record in part])
+        begins = accumulate((len(part) for part in parts), initial=0)
+        return [
+            {i - begin for i in lost if begin <= i < begin + len(part)}
+            for part, begin in zip(parts, begins, strict=False)
+        ]
+
+    async def _complete(self, batches: Sequence[Stored]) -> Sequence[None]:
+        async with asyncio.timeout(self._patience):
+            await self._batches.complete(batches)
+        return [None] * len(batches)
 
     async def _holders(self, keys: Mapping[int, Key]) -> dict[str, str]:
         """Return the jobs that hold these keys, by the index of the one that would."""
