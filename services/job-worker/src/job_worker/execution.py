@@ -190,7 +190,8 @@ class Execution:
         began = job.started
         try:
             if job.turn is not None:
-                await self._in_line(job, job.turn)
+                if not job.turn.done():
+                    await self._in_line(job, job.turn)
                 began = self._clock()
             payload = task.payload.model_validate_json(bytes(request.payload))
             async with limit:

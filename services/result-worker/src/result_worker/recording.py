@@ -125,9 +125,9 @@ class Recording:
         # First: should the publish fail, this batch comes again under another token.
         self._figures.add(endings.values())
         await self._publisher.changed(list(done.values()))
+        lives = self._lives.labels(str(JobState.SUCCEEDED))
         for ending in endings.values():
-            lived = ending.record["finished_at"] - ending.record["created_at"]
-            self._lives.labels(str(JobState.SUCCEEDED)).observe(lived.total_seconds())
+            lives.observe((ending.record["finished_at"] - ending.record["created_at"]).total_seconds())
         # A job may be deleted between its move and the reading.
         self._recorded.labels("repeated").inc(max(0, len(done) - moved))
         for reason, count in dropped.items():
