@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,12 @@ async def pause(api: Api, task: str) -> list[str]:
         return jobs
 
     return await until(stopped, within=4, what="the workers to stop")
+
+
+async def batch_of(api: Api, jobs: list[dict[str, Any]]) -> list[str]:
+    answer = await api.post_batch({"jobs": jobs})
+    assert answer.status_code == 202, answer.text
+    return [job["id"] for job in answer.json()["jobs"]]
 
 
 async def resume(api: Api, task: str) -> None:
@@ -83,8 +90,10 @@ async def test_jobs_of_low_priority_yield_to_normal_ones_and_still_all_run(
     product: Product, api: Api
 ) -> None:
     async with product.having("job-worker", WORKER__CONCURRENCY="2"):
-        low = [await api.submit("sleep", {"seconds": 0.25}, priority="low") for _ in range(10)]
-        normal = [await api.submit("sleep", {"seconds": 0.25}) for _ in range(30)]
+        # At once: on a busy machine single ones take so long that no queue is there when the first turns come.
+        nap = {"task": "sleep", "payload": {"seconds": 0.25}}
+        ids = await batch_of(api, [{**nap, "priority": "low"}] * 10 + [nap] * 30)
+        low, normal = ids[:10], ids[10:]
         assert (await api.view(low[0]))["priority"] == "low"
         ended = await asyncio.gather(*(api.finish(job, within=60) for job in [*low, *normal]))
     assert {view["state"] for view in ended} == {"succeeded"}
@@ -94,6 +103,23 @@ async def test_jobs_of_low_priority_yield_to_normal_ones_and_still_all_run(
         for name, jobs in (("low", low), ("normal", normal))
     }
     assert places["normal"] < places["low"], f"mean place in the order of ends: {places}"
+
+
+@pytest.mark.timeout(90)
+async def test_jobs_in_line_behind_suddenly_long_ones_wait_a_second_and_burn_nothing(
+    product: Product, api: Api
+) -> None:
+    async def all_of(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        ids = await batch_of(api, jobs)
+        return list(await asyncio.gather(*(api.finish(job_id, within=60) for job_id in ids)))
+
+    async with product.having("job-worker", WORKER__CONCURRENCY="2"):
+        await all_of([{"task": "noop"}] * 500)
+        ended = await all_of([{"task": "sleep", "payload": {"seconds": 1.5}}] * 8)
+    assert {(view["state"], view["attempt"]) for view in ended} == {("succeeded", 1)}
+    given_back = [view["id"] for view in ended if view["version"] > 3]
+    assert given_back, "short jobs before them, so more were claimed than there are slots"
+    assert len(given_back) <= 6, "those with a slot stayed"
 
 
 async def test_a_tasks_log_is_kept_and_shown(api: Api) -> None:
