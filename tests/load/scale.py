@@ -8,6 +8,7 @@ Each on a stack of its own. `--pending`, `--finished` and `--slots` take less; `
 """
 
 import argparse
+import asyncio
 import json
 import sys
 import tempfile
@@ -41,6 +42,8 @@ _NAP: Final = 0.05
 _CONNECTIONS: Final = 64
 _BATCH: Final = 500
 _DATABASE: Final = "jobstream"
+_TO_REST: Final = 3.0
+"""Seconds in which the api has seen that the jobs it took last only queue: an update of each, no part of the drain."""
 _ASKED: Final = 40
 """Times each list is read."""
 
@@ -117,6 +120,7 @@ async def _accept(driver: Driver, jobs: int) -> float:
 
 async def _drain(stack: Stack, jobs: int) -> float:
     """Start a job-worker and return how many jobs end in a second, from the first end on."""
+    await asyncio.sleep(_TO_REST)
     async with _results(stack) as ended:
         before = await ended()
         await stack.start("job-worker-1")
