@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from job_worker.slots import ON_THE_WAY, SOON, Slots
+from job_worker.slots import ON_THE_WAY, SOON, Slots, Turn
 
 _SMALL = 100
 _MUCH = ON_THE_WAY * 4096
@@ -15,6 +15,12 @@ def _full(total: int) -> Slots:
     for _ in range(total):
         assert slots.take() is None
     return slots
+
+
+def _in_line(slots: Slots) -> Turn:
+    turn = slots.take()
+    assert turn is not None
+    return turn
 
 
 def _quick(slots: Slots) -> Slots:
@@ -81,9 +87,7 @@ def test_a_few_long_jobs_are_enough_to_claim_no_more_than_there_are_places() -> 
 
 async def test_who_lines_up_has_a_place_in_the_order_of_coming() -> None:
     slots = _full(1)
-    first, second = slots.take(), slots.take()
-    assert first is not None
-    assert second is not None
+    first, second = _in_line(slots), _in_line(slots)
     slots.release(None)
     assert (first.done(), second.done()) == (True, False)
     assert slots.free == 0
@@ -95,9 +99,7 @@ async def test_who_lines_up_has_a_place_in_the_order_of_coming() -> None:
 
 async def test_who_leaves_the_line_is_passed_over() -> None:
     slots = _full(1)
-    first, second = slots.take(), slots.take()
-    assert first is not None
-    assert second is not None
+    first, second = _in_line(slots), _in_line(slots)
     slots.release(first)
     slots.release(None)
     assert second.done()

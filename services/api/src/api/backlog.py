@@ -30,7 +30,7 @@ _Message = tuple[str, int, datetime]
 class BacklogStore(Protocol):
     """Where pending jobs are looked for."""
 
-    async def still_pending(self, low: datetime, high: datetime) -> Sequence[tuple[str, int, datetime]]:
+    async def still_pending(self, low: datetime, high: datetime) -> Sequence[_Message]:
         """Return id, version and `wake_at` of pending jobs that wake between these moments."""
 
     async def apply(self, moves: Sequence[GuardedMove]) -> None:

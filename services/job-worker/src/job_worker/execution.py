@@ -45,10 +45,6 @@ class InvalidPayload(JobsOwnFault):
     """The payload is not what the task takes."""
 
 
-class _NoSlotError(Exception):
-    """The jobs before this one were not as short as those before them."""
-
-
 @dataclass(slots=True, eq=False)
 class Running:
     """A job in line, in its slot, or with its outcome on the way."""
@@ -159,8 +155,16 @@ class Execution:
     def drop(self, which: Callable[[Running], bool]) -> None:
         """End attempts that are no longer ours, or must be given back; no attempt is burnt."""
         for job in [j for j in self._running.values() if which(j)]:
-            job.drop = True
-            self._interrupt(job)
+            self._drop(job)
+
+    def _drop(self, job: Running) -> None:
+        job.drop = True
+        self._interrupt(job)
+
+    def _drop_from_line(self, job: Running) -> None:
+        """The jobs before this one were not as short as those before them."""
+        log.info("attempt.no_slot", extra={"job_id": job.request.job_id})
+        self._drop(job)
 
     def _interrupt(self, job: Running) -> None:
         job.context.cancelled = True
@@ -209,8 +213,6 @@ class Execution:
             return error
         except TaskError as error:
             return error
-        except _NoSlotError as error:
-            return error
         except Exception as error:
             log.exception("task.raised", extra={"task": request.task, "job_id": request.job_id})
             return error
@@ -226,11 +228,11 @@ class Execution:
         )
 
     async def _in_line(self, job: Running, turn: Turn) -> None:
+        late = asyncio.get_running_loop().call_later(_IN_LINE.total_seconds(), self._drop_from_line, job)
         try:
-            async with asyncio.timeout(_IN_LINE.total_seconds()):
-                await self._interruptible(job, turn)
-        except TimeoutError:
-            raise _NoSlotError from None
+            await self._interruptible(job, turn)
+        finally:
+            late.cancel()
 
     async def _here(self, job: Running, task: Task, payload: Any) -> Any:
         """Run a coroutine within the attempt: a task of its own is felt where jobs are short."""
@@ -267,10 +269,7 @@ class Execution:
             if failpoints.ON:
                 failpoints.hit("after_results")
             return
-        no_slot = isinstance(end, _NoSlotError)
-        if job.drop or no_slot or (isinstance(end, asyncio.CancelledError) and not job.cancel):
-            if no_slot:
-                log.info("attempt.no_slot", extra={"job_id": request.job_id})
+        if job.drop or (isinstance(end, asyncio.CancelledError) and not job.cancel):
             await self._give_back(job)
             return
         if job.cancel:
