@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
@@ -69,3 +70,15 @@ async def test_whoever_has_stopped_waiting_has_nothing_done_for_him() -> None:
     assert await first == 2
     await grouped.submit(3)
     assert recorder.groups == [[1], [3]]
+
+
+async def test_a_stuck_operation_is_given_up_and_the_next_group_has_its_turn() -> None:
+    recorder = Recorder()
+    grouped: Grouped[int, int] = Grouped(recorder.double, within=timedelta(seconds=0.05))
+    first = asyncio.create_task(grouped.submit(1))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(grouped.submit(2))
+    with pytest.raises(TimeoutError):
+        await first
+    recorder.go.set()
+    assert await second == 4

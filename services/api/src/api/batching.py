@@ -141,9 +141,9 @@ class Batching:
         self._patience = patience.total_seconds()
         self._kept = kept
         # Batches that come together share what they write: each round trip and flush has a price of its own.
-        self._begun: Grouped[dict[str, Any], BatchRecord] = Grouped(self._begin)
-        self._inserted: Grouped[Sequence[dict[str, Any]], set[int]] = Grouped(self._insert)
-        self._completed: Grouped[Stored, None] = Grouped(self._complete)
+        self._begun: Grouped[dict[str, Any], BatchRecord] = Grouped(batches.begin, within=patience)
+        self._inserted: Grouped[Sequence[dict[str, Any]], set[int]] = Grouped(self._insert, within=patience)
+        self._completed: Grouped[Stored, None] = Grouped(self._complete, within=patience)
 
     async def accept(
         self, raw: bytes, *, owner: str, key: str | None = None, traceparent: str | None = None
@@ -255,14 +255,9 @@ class Batching:
                 return held, states
         raise unavailable("the jobs that hold a unique_key come and go too fast")
 
-    async def _begin(self, batches: Sequence[dict[str, Any]]) -> Sequence[BatchRecord]:
-        async with asyncio.timeout(self._patience):
-            return await self._batches.begin(batches)
-
     async def _insert(self, parts: Sequence[Sequence[dict[str, Any]]]) -> list[set[int]]:
         """Store the records of several batches; return which of each were lost, by their place in it."""
-        async with asyncio.timeout(self._patience):
-            lost = await self._jobs.insert([record for part in parts for record in part])
+        lost = await self._jobs.insert([record for part in parts for record in part])
         begins = accumulate((len(part) for part in parts), initial=0)
         return [
             {i - begin for i in lost if begin <= i < begin + len(part)}
@@ -270,8 +265,7 @@ class Batching:
         ]
 
     async def _complete(self, batches: Sequence[Stored]) -> Sequence[None]:
-        async with asyncio.timeout(self._patience):
-            await self._batches.complete(batches)
+        await self._batches.complete(batches)
         return [None] * len(batches)
 
     async def _holders(self, keys: Mapping[int, Key]) -> dict[str, str]:

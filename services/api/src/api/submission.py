@@ -87,7 +87,7 @@ class Submissions:
         self._now = now
         self._patience = patience.total_seconds()
         self._reader = Reader(Submission)
-        self._group: Grouped[Draft, Outcome] = Grouped(self._store_group)
+        self._group: Grouped[Draft, Outcome] = Grouped(self._store_group, within=patience)
 
     async def accept(
         self, raw: bytes, *, owner: str, key: str | None = None, traceparent: str | None = None
@@ -136,15 +136,14 @@ class Submissions:
             return unknown.errors if name else []
 
     async def _store_group(self, drafts: Sequence[Draft]) -> list[Outcome]:
-        async with asyncio.timeout(self._patience):
-            now = whole_milliseconds(self._now())
-            look_at = first_look(now)
-            records = [new_record(draft, now, look_at) for draft in drafts]
-            answers: dict[int, Outcome] = {}
-            for _ in range(_TRIES):
-                await self._store_once(drafts, records, answers)
-                if len(answers) == len(drafts):
-                    break
+        now = whole_milliseconds(self._now())
+        look_at = first_look(now)
+        records = [new_record(draft, now, look_at) for draft in drafts]
+        answers: dict[int, Outcome] = {}
+        for _ in range(_TRIES):
+            await self._store_once(drafts, records, answers)
+            if len(answers) == len(drafts):
+                break
         busy = unavailable("the jobs that hold this key come and go too fast")
         return [answers.get(i, busy) for i in range(len(drafts))]
 

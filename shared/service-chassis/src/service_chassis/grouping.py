@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from service_chassis.gathering import Gathering
@@ -24,11 +25,20 @@ class Grouped(Generic[T, R]):
         raised to everybody in the group.
     most
         Items in one group at most.
+    within
+        Longest time of one operation, lest others wait behind one that is stuck: then TimeoutError.
     """
 
-    def __init__(self, operate: Callable[[Sequence[T]], Awaitable[Sequence[R]]], *, most: int = 500) -> None:
+    def __init__(
+        self,
+        operate: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        most: int = 500,
+        within: timedelta | None = None,
+    ) -> None:
         self._operate = operate
         self._most = most
+        self._within = within.total_seconds() if within is not None else None
         self._gathering = Gathering()
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._runner: asyncio.Task[None] | None = None
@@ -58,7 +68,8 @@ class Grouped(Generic[T, R]):
                 continue
             self._gathering.took(len(group))
             try:
-                results = await self._operate([item for item, _ in group])
+                async with asyncio.timeout(self._within):
+                    results = await self._operate([item for item, _ in group])
             except Exception as error:  # noqa: BLE001  it belongs to those who asked
                 for _, answer in group:
                     if not answer.done():
