@@ -53,7 +53,11 @@ class Replica:
         self.hub = Hub()
         self.ring = Ring[Heard](kept=SETTINGS.replayed, room=1 << 20, clock=lambda: 1.0)
         self.receiving = Receiving(
-            hub=self.hub, ring=self.ring, dropped=METRICS.dropped, cluster=self._cluster
+            hub=self.hub,
+            ring=self.ring,
+            dropped=METRICS.dropped,
+            cluster=self._cluster,
+            heard=lambda *_: None,
         )
         streams = Streams(settings=SETTINGS)
         self.following = Following(hub=self.hub, ring=self.ring, store=self, streams=streams, mailbox=100)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
+from api.conflating import News
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE
@@ -141,7 +142,7 @@ class FakeAnnouncer:
     def __init__(self) -> None:
         self.told: list[Record] = []
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
+    def stored(self, records: Sequence[News]) -> None:
         self.told += [record for record, _ in records]
 
 

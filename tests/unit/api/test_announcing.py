@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from api.backlog import Backlog
+from api.conflating import FEW
 from api.publisher import KafkaAnnouncer
 from job_contracts.messages import read_event, read_requested
 from job_contracts.record import GuardedMove
 from job_contracts.topics import Topic
-from job_contracts.views import encode_view, job_view
 from service_chassis.metrics import Metrics
 from service_chassis.publisher import Outgoing, PublishError
+from tests.support.waiting import until_true
 from tests.unit.api.fakes import record
 
 WAKE = datetime(2026, 5, 1, 12, 0, 5, tzinfo=UTC)
@@ -55,11 +58,24 @@ class Rig:
         )
 
     def store(self, *records: dict[str, Any]) -> None:
-        self.announcer.stored([(r, encode_view(job_view(r))) for r in records])
+        self.announcer.stored([(r, None) for r in records])
+
+    def hear(self, job: dict[str, Any], version: bytes) -> None:
+        """Have it read that news of this version stand on `job-events`."""
+        self.announcer.heard(job["_id"].encode(), {"version": version})
+
+    def shown(self) -> list[str]:
+        """Jobs everybody was told of, by id."""
+        return [
+            m.key.decode() for topic, ms in self.publisher.batches if topic == Topic.JOB_EVENTS for m in ms
+        ]
 
     def dropped(self, topic: str) -> float:
         name = "announcements_dropped_total"
         return self.metrics.registry.get_sample_value(name, {"topic": topic}) or 0.0
+
+    def overtaken(self) -> float:
+        return self.metrics.registry.get_sample_value("announcements_overtaken_total") or 0.0
 
 
 def _jobs(count: int, **fields: Any) -> list[dict[str, Any]]:
@@ -115,6 +131,62 @@ async def test_the_buffer_is_bounded() -> None:
         rig.publisher.open.set()
     assert rig.dropped(Topic.JOBS) == 15
     assert len(rig.heard.ids) == 10
+
+
+async def _everybody_knows(rig: Rig, jobs: list[dict[str, Any]]) -> None:
+    ids = sorted(job["_id"] for job in jobs)
+    await until_true(
+        lambda: sorted(rig.shown()) == ids, within=5, what="news of these jobs alone", every=0.01
+    )
+
+
+async def test_of_few_pending_jobs_everybody_is_told_at_once() -> None:
+    rig = Rig()
+    jobs = _jobs(FEW)
+    async with rig.announcer:
+        rig.store(*jobs)
+        rig.hear(jobs[0], b"3")
+        await _everybody_knows(rig, jobs)
+    assert rig.overtaken() == 0
+
+
+async def test_of_many_pending_jobs_nobody_is_told_of_those_that_something_newer_is_heard_of() -> None:
+    rig = Rig()
+    jobs = _jobs(FEW + 4, version=2)
+    async with rig.announcer:
+        rig.store(*jobs)
+        for job in jobs[2:]:
+            rig.hear(job, b"3")
+        await _everybody_knows(rig, jobs[:2])
+    assert (rig.overtaken(), len(rig.heard.ids)) == (FEW + 2, FEW + 4), "workers are asked all the same"
+
+
+@pytest.mark.parametrize("version", [b"1", b"2", b"", b"x", b"9" * 5_000, None])
+async def test_news_that_are_not_newer_overtake_nothing(version: Any) -> None:
+    rig = Rig()
+    jobs = _jobs(FEW + 1, version=2)
+    async with rig.announcer:
+        rig.store(*jobs)
+        for job in jobs:
+            rig.hear(job, version)
+        rig.announcer.heard(None, {"version": b"9"})
+        rig.announcer.heard(b"of another api", {"version": b"9"})
+        await _everybody_knows(rig, jobs)
+
+
+async def test_what_has_ended_is_told_at_once_whatever_is_kept() -> None:
+    rig = Rig()
+    jobs = _jobs(FEW + 1)
+    async with rig.announcer:
+        rig.store(*jobs, record("0198c0de-0000-7000-8000-000000000999", state="cancelled"))
+        await _everybody_knows(rig, [{"_id": "0198c0de-0000-7000-8000-000000000999"}])
+
+
+async def test_at_the_end_everybody_is_told_of_what_is_kept() -> None:
+    rig = Rig()
+    async with rig.announcer:
+        rig.store(*_jobs(FEW + 1))
+    assert len(rig.shown()) == FEW + 1
 
 
 class FakeBacklogStore:

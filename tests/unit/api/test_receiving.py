@@ -1,5 +1,6 @@
 """What is read from `job-events`, what is skipped, and what is dropped."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -21,11 +22,13 @@ class Rig:
         self.ring = Ring[Heard](kept=timedelta(minutes=5), room=1 << 20, clock=lambda: 100.0)
         self.ring.begin("c1", {0: 0}, {0: 0})
         self.offset = 0
+        self.heard: list[tuple[bytes | None, Mapping[str, bytes]]] = []
         self.receiving = Receiving(
             hub=self.hub,
             ring=self.ring,
             dropped=self.metrics.dropped,
             cluster=self.cluster,
+            heard=lambda job_id, headers: self.heard.append((job_id, headers)),
         )
 
     async def cluster(self) -> str:
@@ -101,3 +104,10 @@ def test_what_is_older_than_what_was_sent_is_counted_and_dropped() -> None:
     rig.follow()
     rig.take(_record(changed(1, 2)), _record(changed(1, 1)), _record(changed(1, 2)))
     assert rig.dropped("stale_version") == 2
+
+
+def test_whoever_keeps_older_news_hears_of_every_job_though_nobody_else_wants_it() -> None:
+    rig = Rig()
+    rig.take(_record(changed(1, 3)))
+    (job_id, headers), *others = rig.heard
+    assert (job_id, headers["version"], others) == (JOB.format(1).encode(), b"3", [])

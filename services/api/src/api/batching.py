@@ -24,7 +24,7 @@ from api.room import Room
 from api.submission import Announcer, Holders, Key, check_key
 from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.messages import is_job_id
-from job_contracts.views import Record, encode_view, job_view
+from job_contracts.views import Record
 from service_chassis import failpoints
 from service_chassis.grouping import Grouped
 
@@ -241,7 +241,7 @@ class Batching:
             if failpoints.ON:
                 failpoints.hit("after_insert")
             new = [records[i] for position, i in enumerate(missing) if position not in lost]
-            self._announcer.stored([(record, encode_view(job_view(record))) for record in new])
+            self._announcer.stored([(record, None) for record in new])
             states |= {record["_id"]: record["state"] for record in new}
             missing = [i for position, i in enumerate(missing) if position in lost]
             if missing:

@@ -8,11 +8,12 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from msgspec import Struct
 
+from api.conflating import News
 from api.listing import JobFilters, ListQuery
 from job_contracts.lifecycle import LIVE, JobState
 from job_contracts.personal import cancel, request_cancel
 from job_contracts.record import GuardedMove
-from job_contracts.views import Record, encode_view, job_view
+from job_contracts.views import Record
 
 BATCH: Final = 500
 """Jobs taken at once: some ten milliseconds of work for MongoDB."""
@@ -54,7 +55,7 @@ class CancellingStore(Protocol):
 class Announcer(Protocol):
     """Tells others behind the answer; never waits, never fails."""
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
+    def stored(self, records: Sequence[News]) -> None:
         """These jobs have changed."""
 
 
@@ -135,7 +136,7 @@ class Cancelling:
             records = await self._store.jobs(ids)
             ids = [r["_id"] for r in records if r["state"] in LIVE and not r.get("cancel_requested")]
             stopped = [r for r in records if r["_id"] not in ids]
-            self._announcer.stored([(record, encode_view(job_view(record))) for record in stopped])
+            self._announcer.stored([(record, None) for record in stopped])
         return _Stopped(cancelled, requested, not ids)
 
 

@@ -116,7 +116,9 @@ def create_app(settings: Settings) -> Service:
 
     hub = Hub()
     ring = Ring[Heard](kept=settings.streams.replayed, room=settings.streams.replay_room)
-    receiving = Receiving(hub=hub, ring=ring, dropped=metrics.dropped, cluster=offsets.cluster_id)
+    receiving = Receiving(
+        hub=hub, ring=ring, dropped=metrics.dropped, cluster=offsets.cluster_id, heard=announcer.heard
+    )
     positions = Positions(back=settings.streams.replayed, began=receiving.begin)
     events = Subscription(
         settings.kafka,

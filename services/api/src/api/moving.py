@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from api.conflating import News
 from api.drafting import too_far
 from api.problems import (
     JOB_FINAL,
@@ -59,7 +60,7 @@ class Letters(Protocol):
 class Announcer(Protocol):
     """Tells others behind the answer; never waits, never fails."""
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
+    def stored(self, records: Sequence[News]) -> None:
         """These jobs have changed."""
 
 

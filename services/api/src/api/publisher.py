@@ -3,16 +3,17 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Raw
 from prometheus_client import Counter
 
+from api.conflating import Conflating, News
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
-from job_contracts.views import Record, event_headers, requested
+from job_contracts.views import Record, encode_view, event_headers, job_view, requested
 from service_chassis import failpoints
 from service_chassis.gathering import Gathering
 from service_chassis.metrics import Metrics
@@ -49,20 +50,25 @@ class KafkaAnnouncer:
             publisher, Topic.JOBS, _requests_of, buffer, dropped, acknowledged.acknowledged
         )
         self._changes = _Lane(publisher, Topic.JOB_EVENTS, _changes_of, buffer, dropped, _nobody)
+        self._pending = Conflating(self._changes.put, metrics=metrics)
 
     async def __aenter__(self) -> "KafkaAnnouncer":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._pending.flush()
         await asyncio.gather(self._requests.flush(), self._changes.flush())
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
-        """New or moved jobs and their views: tell everybody, and workers of those that are pending."""
-        self._requests.put([pair for pair in records if pair[0]["state"] == JobState.PENDING])
-        self._changes.put(records)
+    def stored(self, records: Sequence[News]) -> None:
+        """New or moved jobs: tell everybody, and workers of those that are pending."""
+        pending = [pair for pair in records if pair[0]["state"] == JobState.PENDING]
+        self._requests.put(pending)
+        self._pending.put(pending)
+        self._changes.put([pair for pair in records if pair[0]["state"] != JobState.PENDING])
 
-
-Item = tuple[Record, bytes]
+    def heard(self, job_id: bytes | None, headers: Mapping[str, bytes]) -> None:
+        """Say no more that a job is pending of which something newer stands on `job-events`."""
+        self._pending.heard(job_id, headers)
 
 
 class _Lane:
@@ -70,7 +76,7 @@ class _Lane:
         self,
         publisher: Publisher,
         topic: Topic,
-        messages_of: Callable[[Sequence[Item]], list[Outgoing]],
+        messages_of: Callable[[Sequence[News]], list[Outgoing]],
         buffer: int,
         dropped: Counter,
         acknowledged: Callable[[Sequence[Record]], None],
@@ -81,10 +87,10 @@ class _Lane:
         self._dropped = dropped.labels(topic)
         self._acknowledged = acknowledged
         self._gathering = Gathering()
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[News] = deque()
         self._runner: asyncio.Task[None] | None = None
 
-    def put(self, items: Sequence[Item]) -> None:
+    def put(self, items: Sequence[News]) -> None:
         if not items:
             return
         room = self._buffer - len(self._waiting)
@@ -119,7 +125,7 @@ def _nobody(_: Sequence[Record]) -> None:
     """Nothing follows from an announcement's acknowledgement."""
 
 
-def _requests_of(items: Sequence[Item]) -> list[Outgoing]:
+def _requests_of(items: Sequence[News]) -> list[Outgoing]:
     found = []
     for record, _ in items:
         message = requested(record)
@@ -127,7 +133,7 @@ def _requests_of(items: Sequence[Item]) -> list[Outgoing]:
     return found
 
 
-def _changes_of(items: Sequence[Item]) -> list[Outgoing]:
+def _changes_of(items: Sequence[News]) -> list[Outgoing]:
     found = []
     for record, view in items:
         message = JobChanged(
@@ -135,7 +141,7 @@ def _changes_of(items: Sequence[Item]) -> list[Outgoing]:
             owner=record["owner"],
             version=record["version"],
             revision=record["revision"],
-            job=Raw(view),
+            job=Raw(view or encode_view(job_view(record))),
         )
         found.append(Outgoing(record["_id"].encode(), encode(message), event_headers(message, record)))
     return found

@@ -51,6 +51,8 @@ class Receiving:
     ----------
     cluster
         Asks for the id of the Kafka cluster.
+    heard
+        Is told of which job news came, and their headers.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Receiving:
         ring: Ring[Heard],
         dropped: Counter,
         cluster: Callable[[], Awaitable[str]],
+        heard: Callable[[bytes | None, Mapping[str, bytes]], None],
     ) -> None:
-        self._hub, self._ring, self._cluster = hub, ring, cluster
+        self._hub, self._ring, self._cluster, self._heard = hub, ring, cluster, heard
         self._unreadable = dropped.labels(Topic.JOB_EVENTS, "unreadable")
         self._stale = dropped.labels(Topic.JOB_EVENTS, "stale_version")
 
@@ -82,6 +85,7 @@ class Receiving:
             if not self._ring.is_news(record.partition, record.offset):
                 continue
             headers = dict(record.headers)
+            self._heard(record.key, headers)
             if self._is_wanted(record.key, headers):
                 event = heard.event()
                 if event is not None and not self._hub.publish(event):

@@ -10,11 +10,12 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
+from api.conflating import News
 from api.dead_letters import LetterFilters
 from job_contracts.lifecycle import JobState
 from job_contracts.personal import redrive, redrive_later
 from job_contracts.record import GuardedMove
-from job_contracts.views import Record, encode_view, job_view
+from job_contracts.views import Record
 
 BATCH: Final = 500
 """Letters taken at once."""
@@ -63,7 +64,7 @@ class RedrivingStore(Protocol):
 class Announcer(Protocol):
     """Tells others behind the answer; never waits, never fails."""
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
+    def stored(self, records: Sequence[News]) -> None:
         """These jobs have changed."""
 
 
@@ -153,7 +154,7 @@ class Redriving:
         before = {record["_id"]: record["redrives"] for record in due}
         stored = await self._store.jobs(before)
         moved = [record for record in stored if record["redrives"] == before[record["_id"]] + 1]
-        self._announcer.stored([(record, encode_view(job_view(record))) for record in moved])
+        self._announcer.stored([(record, None) for record in moved])
         await self._letters.redriven([letters[record["_id"]] for record in moved])
         return changed
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 from api.catalogue import Catalogue
+from api.conflating import News
 from api.drafting import Draft, first_look, new_record, payload_of, whole_milliseconds, wrong_times
 from api.forms import Reader, Submission
 from api.problems import INVALID_REQUEST, KEY_REUSED, FieldError, Problem, invalid, unavailable
@@ -45,8 +46,8 @@ class SubmissionStore(Protocol):
 class Announcer(Protocol):
     """Tells others behind the answer; never waits, never fails."""
 
-    def stored(self, records: Sequence[tuple[Record, bytes]]) -> None:
-        """New jobs and their views are stored."""
+    def stored(self, records: Sequence[News]) -> None:
+        """These new jobs are stored."""
 
 
 @dataclass(frozen=True, slots=True)
