@@ -11,7 +11,7 @@ from service_chassis.metrics import Metrics
 FEW: Final = 16
 """Pending jobs of which everybody is told at once."""
 
-_MOST: Final = 5_000
+_MOST: Final = 3_000
 _KEPT: Final = timedelta(seconds=1)
 _EVERY: Final = timedelta(milliseconds=100)
 _DIGITS: Final = 16
