@@ -33,6 +33,9 @@ _LOADS: Final = (
 _OURS: Final = "ours"
 _SEED: Final = "seed"
 _BULLMQ: Final = "bullmq"
+_CPU_SINGLE: Final = 1_424
+_CPU_BATCHES: Final = 700
+"""µs a job that seed took where the goals of CPU were set: a µs of another machine, or of its busy hour, is another."""
 
 Row = Mapping[str, Any]
 
@@ -134,7 +137,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _judged(rows: Sequence[Row]) -> list[Goal]:
-    """Return the goals that name another design."""
+    """Return the goals that name another design, and those of CPU by what another design takes in this run."""
     single, _, batches = dict.fromkeys(row["load"] for row in rows)
     wanted = (
         ("single POSTs", single, _SEED, 3, 2),
@@ -143,17 +146,33 @@ def _judged(rows: Sequence[Row]) -> list[Goal]:
         ("batches of 100", batches, _SEED, 4, 3),
         ("batches of 100", batches, _BULLMQ, 0.9, None),
     )
-    return [
+    goals = [
         Goal(
-            f"{name}, jobs/s / those of {other}",
-            goal,
-            first,
-            _median(_of(rows, _OURS, load), "done_per_s") / _median(_of(rows, other, load), "done_per_s"),
-            at_least=True,
+            f"{name}, jobs/s / those of {other}", goal, first, _ratio(rows, load, _OURS, other), at_least=True
         )
         for name, load, other, goal, first in wanted
         if _of(rows, other, load)
     ]
+    for name, load, then, goal, first in (
+        ("single POSTs", single, _CPU_SINGLE, 450, 600),
+        ("batches of 100", batches, _CPU_BATCHES, 170, 250),
+    ):
+        if _of(rows, _SEED, load):
+            measured = _ratio(rows, load, _SEED, _OURS, "cpu_us_per_job")
+            goals.append(
+                Goal(
+                    f"{name}, CPU of seed / ours",
+                    round(then / goal, 2),
+                    round(then / first, 2),
+                    measured,
+                    at_least=True,
+                )
+            )
+    return goals
+
+
+def _ratio(rows: Sequence[Row], load: str, above: str, below: str, figure: str = "done_per_s") -> float:
+    return _median(_of(rows, above, load), figure) / _median(_of(rows, below, load), figure)
 
 
 def _of(rows: Sequence[Row], system: str, load: str) -> list[Row]:
