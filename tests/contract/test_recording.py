@@ -9,7 +9,7 @@ from msgspec import json
 
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import MessageRejected
-from job_contracts.record import Collection
+from job_contracts.record import EMPTY_RESULTS, Collection
 from job_contracts.topics import Topic
 from job_contracts.views import Record, changed
 from result_worker.figures import Figures
@@ -104,6 +104,38 @@ async def test_a_batch_that_comes_again_is_announced_again_and_changes_nothing(
 
     assert await keeper.job(job["_id"]) == before
     assert story.heard.events == [(job["_id"], "succeeded", 3)] * 2
+
+
+@pytest.mark.parametrize("result", sorted(EMPTY_RESULTS))
+async def test_a_result_that_says_nothing_stands_in_the_record_of_its_job(
+    keeper: Keeper, story: Story, result: str
+) -> None:
+    first, second, third = jobs = [job_record() for _ in range(3)]
+    for job in jobs:
+        await keeper.put(job)
+    await story.record(
+        succeeded(first["_id"], result=result.encode()),
+        succeeded(second["_id"], result=b"7"),
+        succeeded(third["_id"], result=result.encode()),
+    )
+    for job, wanted in zip(jobs, (None, "7", None), strict=True):
+        after = await keeper.job(job["_id"])
+        assert (after["state"], after.get("has_result"), await keeper.result(job["_id"], 2)) == (
+            "succeeded",
+            wanted and True,
+            wanted,
+        )
+        assert after.get("result") == (None if wanted else result)
+    said = json.decode(result)
+    assert story.heard.results == [said, 7, said]
+
+
+async def test_a_repeated_message_with_another_result_changes_nothing(keeper: Keeper, story: Story) -> None:
+    job = job_record()
+    await keeper.put(job)
+    for result in (b"{}", b"1"):
+        await story.record(succeeded(job["_id"], result=result))
+    assert story.heard.results == [{}, {}]
 
 
 async def test_the_first_result_of_a_version_stays(keeper: Keeper, story: Story) -> None:

@@ -179,7 +179,7 @@ def read_job_cursor(text: str, order: str) -> str:
 
 
 def result_ids(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the ids of the true results of those jobs that have one."""
+    """Return the ids of the true results of those jobs that have one outside their record."""
     return [
         # The running record that produced it stood one version before the final one.
         {"job": record["_id"], "version": record["version"] - 1}

@@ -79,13 +79,15 @@ class MongoJobStore:
 
     async def results(self, records: Sequence[Record], limit: int | None) -> dict[str, bytes]:
         """Return results by job id; what is larger than `limit` stays where it is."""
+        in_records = {r["_id"]: r["result"].encode() for r in records if "result" in r}
         ids = result_ids(records)
         if not ids:
-            return {}
+            return in_records
         fitting = {"$lte": [{"$strLenBytes": "$result"}, limit]}
         shown = "$result" if limit is None else {"$cond": [fitting, "$result", "$$REMOVE"]}
         found = await self._results.find({"_id": {"$in": ids}}, {"result": shown}).to_list(None)
-        return {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
+        stored = {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
+        return {**in_records, **stored}
 
     async def jobs(self, ids: Items[str]) -> list[Record]:
         """Return those of these jobs that are there."""

@@ -1,4 +1,4 @@
-"""Records how jobs succeeded: first the result, then the move, then the event."""
+"""Records how jobs succeeded: first the result, unless it says nothing, then the move, then the event."""
 
 import logging
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from uuid import uuid4
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import JobSucceeded, MessageRejected, UnreadableError, read_succeeded
 from job_contracts.minutes import Ending
-from job_contracts.record import STRAY_MARGIN, GuardedMove, succeed
+from job_contracts.record import EMPTY_RESULTS, STRAY_MARGIN, GuardedMove, succeed
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record, one_line
@@ -18,6 +18,8 @@ from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
+
+_LONGEST_EMPTY = max(map(len, EMPTY_RESULTS))
 
 
 class ResultStore(Protocol):
@@ -100,7 +102,8 @@ class Recording:
                 log.warning("messages.unreadable", extra={"topic": Topic.RESULTS, "count": len(letters)})
 
     async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
-        await self._store.keep(outcomes, lifetime=self._retention + STRAY_MARGIN)
+        telling = [outcome for outcome in outcomes if _empty(outcome) is None]
+        await self._store.keep(telling, lifetime=self._retention + STRAY_MARGIN)
         if failpoints.ON:
             failpoints.hit("after_keep")
         token = uuid4().hex
@@ -134,13 +137,19 @@ class Recording:
             self._dropped.labels(Topic.RESULTS, reason).inc(count)
 
     def _moves(self, outcomes: Sequence[JobSucceeded], token: str) -> list[GuardedMove]:
-        by_version: dict[int, list[str]] = defaultdict(list)
+        alike: dict[tuple[int, str | None], list[str]] = defaultdict(list)
         for outcome in outcomes:
-            by_version[outcome.version].append(outcome.job_id)
+            alike[outcome.version, _empty(outcome)].append(outcome.job_id)
         return [
-            succeed(ids, version, retention=self._retention, token=token)
-            for version, ids in by_version.items()
+            succeed(ids, version, retention=self._retention, token=token, result=result)
+            for (version, result), ids in alike.items()
         ]
+
+
+def _empty(outcome: JobSucceeded) -> str | None:
+    """Return the result if it says nothing."""
+    raw = bytes(outcome.result)
+    return text if len(raw) <= _LONGEST_EMPTY and (text := raw.decode()) in EMPTY_RESULTS else None
 
 
 def _read(batch: Sequence[Received]) -> tuple[list[JobSucceeded], list[MessageRejected]]:

@@ -86,8 +86,13 @@ class _Minute:
 def additions(endings: Iterable[Ending]) -> list[Addition]:
     """Return what these jobs, each counted once, add to the minutes in which they ended."""
     minutes: defaultdict[tuple[str, datetime, str], _Minute] = defaultdict(_Minute)
+    same, minute = None, _Minute()
     for record, run_seconds in endings:
-        minute = minutes[record["owner"], minute_of(record["finished_at"]), record["task"]]
+        # Those that one move has ended have the very same moment.
+        place = record["owner"], record["finished_at"], record["task"]
+        if place != same:
+            same, (owner, at, task) = place, place
+            minute = minutes[owner, minute_of(at), task]
         if record["state"] == JobState.SUCCEEDED:
             minute.finished += 1
         else:

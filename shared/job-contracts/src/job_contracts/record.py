@@ -41,6 +41,9 @@ INLINE_LIMIT: Final = 64 * 1024
 RESULT_LIMIT: Final = 512 * 1024
 """Largest result a job may have, in bytes of JSON."""
 
+EMPTY_RESULTS: Final = frozenset({"{}", "[]", "null"})
+"""Results that say nothing: they stand in the record, for a document of its own costs as much as a move."""
+
 NOW: Final = "$$NOW"
 
 PARKED: Final = timedelta(days=1)
@@ -207,11 +210,16 @@ def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
     return GuardedMove(guard, [_set("stop", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at"]}])
 
 
-def succeed(ids: Sequence[str], version: int, *, retention: timedelta, token: str) -> GuardedMove:
-    """Running → succeeded; the results were stored before. `token` tells which jobs this very move has ended."""
+def succeed(
+    ids: Sequence[str], version: int, *, retention: timedelta, token: str, result: str | None = None
+) -> GuardedMove:
+    """Running → succeeded; the results were stored before. `token` tells which jobs this very move has ended.
+
+    A `result` that is given is that of all of them, and is stored with the move itself.
+    """
     fields = {
         "ended_by": literal(token),
-        "has_result": True,
+        **({"has_result": True} if result is None else {"result": literal(result)}),
         "attempts": _close_attempt("succeeded"),
         "finished_at": NOW,
         "expire_at": after(retention),

@@ -78,13 +78,15 @@ def attempt_of(record: Record) -> int:
 
 
 def job_view(record: Record, result: bytes | None = None, *, limit: int = INLINE_LIMIT) -> JobView:
-    """Build the view from a stored record and, for a succeeded job, its stored result.
+    """Build the view from a stored record and, for a succeeded job, its result, unless it stands in the record.
 
     `limit` is the most bytes of payload or result that stand inside the view; beyond it
     they are null and, for a result, `result_url` says where it is.
     """
     error, done = record.get("error"), record.get("progress")
     payload = str(record["payload"]).encode()
+    if "result" in record:
+        result = str(record["result"]).encode()
     inline = result is not None and len(result) <= limit
     return JobView(
         id=record["_id"],
