@@ -8,8 +8,13 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """Numbers of malloc.h (glibc)."""
 
-_BLOCK: Final = 64 * 1024
-_TOP: Final = 128 * 1024
+_BLOCK: Final = 1024 * 1024
+"""From this size on a block goes back by itself. Smaller ones come and go with each group of jobs, and what is had
+anew is filled with zeros first.
+"""
+
+_TOP: Final = 2 * 1024 * 1024
+"""What may stay free at the end of the heap."""
 
 
 def give_back_memory() -> bool:
