@@ -13,7 +13,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
@@ -27,6 +27,7 @@ import psutil
 import uvloop
 from pymongo import AsyncMongoClient
 
+from api.settings import OWNER
 from job_contracts.lifecycle import JobState
 from job_contracts.record import Collection
 from jobstream_local.stack import Ports, Replicas, Stack
@@ -121,7 +122,7 @@ async def _accept(driver: Driver, jobs: int) -> float:
 async def _drain(stack: Stack, jobs: int) -> float:
     """Start a job-worker and return how many jobs end in a second, from the first end on."""
     await asyncio.sleep(_TO_REST)
-    async with _results(stack) as ended:
+    async with _succeeded(stack) as ended:
         before = await ended()
         await stack.start("job-worker-1")
 
@@ -136,10 +137,13 @@ async def _drain(stack: Stack, jobs: int) -> float:
 
 
 @asynccontextmanager
-async def _results(stack: Stack) -> AsyncIterator[Any]:
+async def _succeeded(stack: Stack) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Give what counts the jobs that have succeeded, along the index that has their states."""
     client = AsyncMongoClient[dict[str, Any]](stack.mongo_uri)
+    jobs = client[_DATABASE][Collection.JOBS]
+    query = {"owner": OWNER, "task": "noop", "state": str(JobState.SUCCEEDED)}
     try:
-        yield client[_DATABASE][Collection.RESULTS].estimated_document_count
+        yield lambda: jobs.count_documents(query, hint="by_task_and_state")
     finally:
         await client.close()
 
