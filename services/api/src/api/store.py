@@ -75,19 +75,19 @@ class MongoJobStore:
 
     async def result(self, record: Record, *, limit: int | None = None) -> bytes | None:
         """Return the true result of a job as JSON, unless it is larger than `limit`."""
+        if "result" in record:
+            return str(record["result"]).encode()
         return (await self.results([record], limit)).get(record["_id"])
 
     async def results(self, records: Sequence[Record], limit: int | None) -> dict[str, bytes]:
-        """Return results by job id; what is larger than `limit` stays where it is."""
-        in_records = {r["_id"]: r["result"].encode() for r in records if "result" in r}
+        """Return results that lie outside their records, by job id; what is larger than `limit` stays where it is."""
         ids = result_ids(records)
         if not ids:
-            return in_records
+            return {}
         fitting = {"$lte": [{"$strLenBytes": "$result"}, limit]}
         shown = "$result" if limit is None else {"$cond": [fitting, "$result", "$$REMOVE"]}
         found = await self._results.find({"_id": {"$in": ids}}, {"result": shown}).to_list(None)
-        stored = {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
-        return {**in_records, **stored}
+        return {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
 
     async def jobs(self, ids: Items[str]) -> list[Record]:
         """Return those of these jobs that are there."""

@@ -4,7 +4,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import uuid4
 
 from job_contracts.lifecycle import JobState
@@ -19,7 +19,9 @@ from service_chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-_LONGEST_EMPTY = max(map(len, EMPTY_RESULTS))
+_EMPTY: Final = {text.encode(): text for text in EMPTY_RESULTS}
+
+_Alike = dict[tuple[int, str | None], list[JobSucceeded]]
 
 
 class ResultStore(Protocol):
@@ -102,13 +104,14 @@ class Recording:
                 log.warning("messages.unreadable", extra={"topic": Topic.RESULTS, "count": len(letters)})
 
     async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
-        telling = [outcome for outcome in outcomes if _empty(outcome) is None]
+        alike = _alike(outcomes)
+        telling = [o for (_, empty), group in alike.items() if empty is None for o in group]
         await self._store.keep(telling, lifetime=self._retention + STRAY_MARGIN)
         if failpoints.ON:
             failpoints.hit("after_keep")
         token = uuid4().hex
         ids = {outcome.job_id for outcome in outcomes}
-        moved, records = await self._store.move(self._moves(outcomes, token), ids)
+        moved, records = await self._store.move(self._moves(alike, token), ids)
         if failpoints.ON:
             failpoints.hit("after_move")
         self._recorded.labels("succeeded").inc(moved)
@@ -136,20 +139,19 @@ class Recording:
         for reason, count in dropped.items():
             self._dropped.labels(Topic.RESULTS, reason).inc(count)
 
-    def _moves(self, outcomes: Sequence[JobSucceeded], token: str) -> list[GuardedMove]:
-        alike: dict[tuple[int, str | None], list[str]] = defaultdict(list)
-        for outcome in outcomes:
-            alike[outcome.version, _empty(outcome)].append(outcome.job_id)
+    def _moves(self, alike: _Alike, token: str) -> list[GuardedMove]:
         return [
-            succeed(ids, version, retention=self._retention, token=token, result=result)
-            for (version, result), ids in alike.items()
+            succeed([o.job_id for o in group], version, retention=self._retention, token=token, result=empty)
+            for (version, empty), group in alike.items()
         ]
 
 
-def _empty(outcome: JobSucceeded) -> str | None:
-    """Return the result if it says nothing."""
-    raw = bytes(outcome.result)
-    return text if len(raw) <= _LONGEST_EMPTY and (text := raw.decode()) in EMPTY_RESULTS else None
+def _alike(outcomes: Sequence[JobSucceeded]) -> _Alike:
+    """Return outcomes by version and, where it says nothing, result."""
+    alike: _Alike = defaultdict(list)
+    for outcome in outcomes:
+        alike[outcome.version, _EMPTY.get(bytes(outcome.result))].append(outcome)
+    return alike
 
 
 def _read(batch: Sequence[Received]) -> tuple[list[JobSucceeded], list[MessageRejected]]:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from job_contracts.lifecycle import JobState
@@ -86,21 +87,18 @@ class _Minute:
 def additions(endings: Iterable[Ending]) -> list[Addition]:
     """Return what these jobs, each counted once, add to the minutes in which they ended."""
     minutes: defaultdict[tuple[str, datetime, str], _Minute] = defaultdict(_Minute)
-    same, minute = None, _Minute()
-    for record, run_seconds in endings:
-        # Those that one move has ended have the very same moment.
-        place = record["owner"], record["finished_at"], record["task"]
-        if place != same:
-            same, (owner, at, task) = place, place
-            minute = minutes[owner, minute_of(at), task]
-        if record["state"] == JobState.SUCCEEDED:
-            minute.finished += 1
-        else:
-            minute.failed += 1
-        if run_seconds is not None:
-            minute.times["run"].append(run_seconds)
-            if "waited" in record:  # it was claimed by a worker that notes it
-                minute.times["wait"].append(record["waited"] / 1000)
+    # Those that one move has ended have the very same moment, and follow one another.
+    for (owner, ended_at, task), together in groupby(endings, key=_place):
+        minute = minutes[owner, minute_of(ended_at), task]
+        for record, run_seconds in together:
+            if record["state"] == JobState.SUCCEEDED:
+                minute.finished += 1
+            else:
+                minute.failed += 1
+            if run_seconds is not None:
+                minute.times["run"].append(run_seconds)
+                if "waited" in record:  # it was claimed by a worker that notes it
+                    minute.times["wait"].append(record["waited"] / 1000)
     return [
         Addition(
             {"_id": {"owner": owner, "minute": at, "task": task}},
@@ -108,6 +106,10 @@ def additions(endings: Iterable[Ending]) -> list[Addition]:
         )
         for (owner, at, task), minute in minutes.items()
     ]
+
+
+def _place(ending: Ending) -> tuple[str, datetime, str]:
+    return ending.record["owner"], ending.record["finished_at"], ending.record["task"]
 
 
 def _sums(minute: _Minute) -> dict[str, float]:
