@@ -12,6 +12,10 @@ BATCHES: Final = "batches"
 RATE: Final = "at a rate"
 FLOOR: Final = "floor,"
 
+CPU_SINGLE: Final = 450, 600
+CPU_BATCHES: Final = 170, 250
+"""µs a job, goal and first step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Goal:
@@ -55,9 +59,9 @@ def judged(rows: Sequence[Figures], floors: Sequence[Figures]) -> list[Goal]:
     """Return the goals that one run can judge: CPU a job, and latency against the floor of the same minutes."""
     single, batches, rate = (_of(rows, load) for load in (SINGLE, BATCHES, RATE))
     floor = _of(floors, f"{FLOOR} {RATE}")
-    goals = [Goal("CPU µs/job, single POSTs", 450, 600, _cpu(single))]
+    goals = [Goal("CPU µs/job, single POSTs", *CPU_SINGLE, _cpu(single))]
     if batches:
-        goals.append(Goal("CPU µs/job, batches", 170, 250, _cpu(batches)))
+        goals.append(Goal("CPU µs/job, batches", *CPU_BATCHES, _cpu(batches)))
     p50 = median(row.latency_ms[0] for row in floor)
     return [
         *goals,

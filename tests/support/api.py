@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -97,6 +97,12 @@ class Api:
                 for job in answer.json()["jobs"]
             ]
         return answer
+
+    async def submit_batch(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Submit these jobs in one batch, which must be accepted; return their ids."""
+        answer = await self.post_batch({"jobs": list(jobs)})
+        assert answer.status_code == 202, answer.text
+        return [job["id"] for job in answer.json()["jobs"]]
 
     async def submit(self, task: str = "noop", payload: Any = None, **fields: Any) -> str:
         """Submit a job that must be accepted at once, and return its id."""

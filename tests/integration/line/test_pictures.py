@@ -30,9 +30,7 @@ async def test_two_hundred_searches_of_twelve_queries_are_twelve_calls(
     product: Product, api: Api, upstream: Unsplash
 ) -> None:
     batch = [{"task": "image.search", "payload": {"query": f"view {n % 12}", "count": 2}} for n in range(200)]
-    answer = await api.post_batch({"jobs": batch})
-    assert answer.status_code == 202, answer.text
-    jobs = [job["id"] for job in answer.json()["jobs"]]
+    jobs = await api.submit_batch(batch)
     async with product.records() as records:
         await records.all_final(jobs, within=60)
         assert await _ends(records, jobs) == {"succeeded": 200}

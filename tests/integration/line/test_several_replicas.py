@@ -121,12 +121,6 @@ async def test_one_dispatcher_leads_and_another_takes_over_when_its_worker_ends(
         await product.stack.start(first)
 
 
-async def _batch_of(api: Api, count: int, **job: Any) -> list[str]:
-    answer = await api.post_batch({"jobs": [job] * count})
-    assert answer.status_code == 202, answer.text
-    return [job["id"] for job in answer.json()["jobs"]]
-
-
 async def test_of_many_jobs_every_replica_tells_how_they_end_and_which_of_them_queue(
     product: Product, api: Api
 ) -> None:
@@ -134,8 +128,8 @@ async def test_of_many_jobs_every_replica_tells_how_they_end_and_which_of_them_q
         product.events("/events", replica=1) as one,
         product.events("/events", replica=2) as other,
     ):
-        short = await _batch_of(api, 100, task="noop", payload={})
-        long = await _batch_of(api, 400, task="sleep", payload={"seconds": 2})
+        short = await api.submit_batch([{"task": "noop", "payload": {}}] * 100)
+        long = await api.submit_batch([{"task": "sleep", "payload": {"seconds": 2}}] * 400)
         for events in (one, other):
             for job in (*short, *long):
                 await events.seen(job, "succeeded")

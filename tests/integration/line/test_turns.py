@@ -25,12 +25,6 @@ async def pause(api: Api, task: str) -> list[str]:
     return await until(stopped, within=4, what="the workers to stop")
 
 
-async def batch_of(api: Api, jobs: list[dict[str, Any]]) -> list[str]:
-    answer = await api.post_batch({"jobs": jobs})
-    assert answer.status_code == 202, answer.text
-    return [job["id"] for job in answer.json()["jobs"]]
-
-
 async def resume(api: Api, task: str) -> None:
     assert (await api.call("POST", f"/tasks/{task}/resume")).status_code == 200
 
@@ -92,7 +86,7 @@ async def test_jobs_of_low_priority_yield_to_normal_ones_and_still_all_run(
     async with product.having("job-worker", WORKER__CONCURRENCY="2"):
         # At once: on a busy machine single ones take so long that no queue is there when the first turns come.
         nap = {"task": "sleep", "payload": {"seconds": 0.25}}
-        ids = await batch_of(api, [{**nap, "priority": "low"}] * 10 + [nap] * 30)
+        ids = await api.submit_batch([{**nap, "priority": "low"}] * 10 + [nap] * 30)
         low, normal = ids[:10], ids[10:]
         assert (await api.view(low[0]))["priority"] == "low"
         ended = await asyncio.gather(*(api.finish(job, within=60) for job in [*low, *normal]))
@@ -110,7 +104,7 @@ async def test_jobs_in_line_behind_suddenly_long_ones_wait_a_second_and_burn_not
     product: Product, api: Api
 ) -> None:
     async def all_of(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        ids = await batch_of(api, jobs)
+        ids = await api.submit_batch(jobs)
         return list(await asyncio.gather(*(api.finish(job_id, within=60) for job_id in ids)))
 
     async with product.having("job-worker", WORKER__CONCURRENCY="2"):
