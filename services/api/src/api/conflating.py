@@ -12,9 +12,14 @@ FEW: Final = 16
 """Pending jobs of which everybody is told at once."""
 
 _MOST: Final = 3_000
+"""Announcements kept at most; of more jobs everybody is told at once."""
+
 _KEPT: Final = timedelta(seconds=1)
 _EVERY: Final = timedelta(milliseconds=100)
+"""How often what has been kept for long enough is looked for."""
+
 _DIGITS: Final = 16
+"""Those of the largest version there may be."""
 
 News = tuple[Record, bytes | None]
 """A job as it is stored, and its view if that has been encoded already."""

@@ -110,7 +110,7 @@ class Mongo:
         """
         # Kept, because making one costs as much as encoding a command.
         if name not in self._collections:
-            # In UTC by default; a zone that is named would be converted to, at twice the price of all else in a record.
+            # That is UTC. Were it named as `tzinfo`, each time would be converted to the zone it has.
             options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
             self._collections[name] = self._client[self._settings.database].get_collection(
                 name,
