@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dlq_worker.parking import DeadLetter
 from job_contracts.messages import JobSucceeded
-from job_contracts.minutes import Addition
+from job_contracts.minutes import ENDED, Addition
 from job_contracts.record import GuardedMove
 from job_contracts.views import one_line
 
@@ -56,7 +56,7 @@ class MemoryStore:
     async def records(self, ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
         self.calls.append("records")
         found = {i: self.jobs[i] for i in ids if i in self.jobs}
-        return {i: {k: v for k, v in r.items() if k not in {"attempts", "logs"}} for i, r in found.items()}
+        return {i: {k: v for k, v in r.items() if k in {"_id", *ENDED}} for i, r in found.items()}
 
     async def move(
         self, moves: Sequence[GuardedMove], ids: Collection[str]

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from job_contracts.lifecycle import JobState
 from job_contracts.messages import encode, read_event, read_requested
 from job_contracts.record import INLINE_LIMIT
-from job_contracts.views import attempt_of, changed, encode_view, job_view, one_line, requested
+from job_contracts.views import (
+    TOLD,
+    attempt_of,
+    changed,
+    encode_view,
+    event_headers,
+    job_view,
+    one_line,
+    requested,
+)
 from tests.contract.builders import job_record
 
 json_text = st.recursive(
@@ -34,6 +43,28 @@ def test_a_new_job_shows_every_field_of_the_contract() -> None:
         *("wake_at", "created_at", "started_at", "finished_at"),
     }
     assert (view["attempt"], view["tags"], view["reason"], view["wake_at"]) == (0, [], None, None)
+
+
+def test_view_and_event_are_built_from_the_fields_that_are_told() -> None:
+    read: set[str] = set()
+
+    class Spied(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getitem__(name)
+
+        def get(self, name: str, default: Any = None) -> Any:
+            read.add(name)
+            return super().get(name, default)
+
+        def __contains__(self, name: object) -> bool:
+            read.add(str(name))
+            return super().__contains__(name)
+
+    for state in JobState:
+        record = Spied(job_record(state, 3, has_result=True))
+        event_headers(changed(record), record)
+    assert read == {"_id", *TOLD}
 
 
 @given(payload=json_text, result=json_text)

@@ -57,7 +57,7 @@ class LetterStore(Protocol):
         """Apply moves in one round trip; return how many jobs moved."""
 
     async def records(self, ids: Collection[str]) -> dict[str, Record]:
-        """Return the records with these ids, without their history."""
+        """Return what is told and counted of the records with these ids."""
 
     async def count(self, additions: Sequence[Addition]) -> None:
         """Add to the minutes in which jobs ended, in one round trip."""

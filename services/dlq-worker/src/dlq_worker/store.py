@@ -3,18 +3,20 @@
 from collections.abc import Collection as Items
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from dlq_worker.parking import DeadLetter
 from job_contracts.messages import MessageRejected
-from job_contracts.minutes import Addition
-from job_contracts.record import HISTORY, Collection, GuardedMove
+from job_contracts.minutes import ENDED, Addition
+from job_contracts.record import Collection, GuardedMove
 from job_contracts.rejection import origin_of
 from job_contracts.views import Record
 from service_chassis.bulk import add_up, insert_missing, read_by_id, update_groups
 from service_chassis.mongo import Mongo
+
+_ENDED: Final = dict.fromkeys(ENDED, 1)
 
 
 class MongoLetterStore:
@@ -34,8 +36,8 @@ class MongoLetterStore:
         return await update_groups(self._mongo.collection(Collection.JOBS), moves)
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
-        """Return the records with these ids, without their history."""
-        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, without=HISTORY)
+        """Return what is told and counted of the records with these ids."""
+        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, fields=_ENDED)
 
     async def count(self, additions: Sequence[Addition]) -> None:
         """Add to the minutes in which jobs ended, in one round trip."""

@@ -46,7 +46,7 @@ class MongoJobStore:
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return the records with these ids, without their history."""
-        return await read_by_id(self._jobs, ids, without=HISTORY)
+        return await read_by_id(self._jobs, ids, fields=_WITHOUT_HISTORY)
 
     async def running_of(self, worker: str) -> list[Record]:
         """Return the jobs that run under this worker's lease."""

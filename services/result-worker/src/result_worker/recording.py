@@ -31,7 +31,7 @@ class ResultStore(Protocol):
         """Store results; one that is there already for the same job and version stays."""
 
     async def move(self, moves: Sequence[GuardedMove], ids: Collection[str]) -> tuple[int, dict[str, Record]]:
-        """Apply moves; return how many jobs moved, and these jobs as they are stored then, without their history."""
+        """Apply moves; return how many jobs moved, and what is told and counted of these jobs then."""
 
 
 class RecordingPublisher(Protocol):

@@ -14,12 +14,15 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from job_contracts.lifecycle import JobState
-from job_contracts.views import Record
+from job_contracts.views import TOLD, Record
 
 MINUTE: Final = timedelta(minutes=1)
 
 KEPT: Final = timedelta(days=1)
 """How long a minute is kept: a view of a working day, not an archive."""
+
+ENDED: Final = (*TOLD, "ended_by", "waited")
+"""Fields of the record of a job that has ended which whoever ends it tells others, or counts, beside `_id`."""
 
 _SMALLEST: Final = 0.001
 """Seconds; what is shorter counts as this."""

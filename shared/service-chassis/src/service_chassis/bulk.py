@@ -46,12 +46,15 @@ async def insert_missing(collection: Collection, documents: Sequence[Mapping[str
 
 
 async def read_by_id(
-    collection: Collection, ids: Iterable[str], *, without: Iterable[str] = ()
+    collection: Collection, ids: Iterable[str], *, fields: Mapping[str, int] | None = None
 ) -> dict[str, Mapping[str, Any]]:
-    """Return the documents with these ids, less the fields nobody needs here."""
+    """Return the documents with these ids, or some of their fields, each with 1, or all but some, each with 0.
+
+    Naming what is wanted costs mongod less than naming what is not.
+    """
     wanted = list(ids)
     # All in one answer: without a size the first has 101 documents.
-    cursor = collection.find({"_id": {"$in": wanted}}, dict.fromkeys(without, 0), batch_size=len(wanted) + 1)
+    cursor = collection.find({"_id": {"$in": wanted}}, fields, batch_size=len(wanted) + 1)
     found = await cursor.to_list(None)
     return {document["_id"]: document for document in found}
 
@@ -75,11 +78,11 @@ async def update_groups(
 
 
 async def update_and_read(
-    collection: Collection, query: Any, update: Any, *, without: Iterable[str] = ()
+    collection: Collection, query: Any, update: Any, *, fields: Mapping[str, int] | None = None
 ) -> Mapping[str, Any] | None:
-    """Update the document that matches and return it as it is stored then; None if none does."""
+    """Update the document that matches and return these fields of it as they are stored then; None if none does."""
     found: Mapping[str, Any] | None = await collection.find_one_and_update(
-        query, update, dict.fromkeys(without, 0), return_document=ReturnDocument.AFTER
+        query, update, fields, return_document=ReturnDocument.AFTER
     )
     return found
 
