@@ -192,6 +192,45 @@ async def test_an_attempt_that_outlives_its_timeout_is_ended() -> None:
     assert letter.kind is ErrorKind.TIMED_OUT
 
 
+async def test_a_coroutine_that_has_had_its_time_may_still_say_how_it_ends() -> None:
+    async def tidy(payload: Empty, context: TaskContext) -> Any:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            raise Reject("half done") from error
+
+    rig = Rig(task("it")(tidy))
+    await rig.run(timeout=0.05)
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert letter.kind is ErrorKind.REJECTED
+
+
+async def test_whatever_a_thread_says_beyond_its_time_comes_too_late() -> None:
+    def stubborn(payload: Empty, context: TaskContext) -> Any:
+        while not context.cancelled:
+            time.sleep(0.01)
+        raise Reject("half done")
+
+    rig = Rig(task("it")(stubborn))
+    await rig.run(timeout=0.05, max_attempts=1)
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert letter.kind is ErrorKind.TIMED_OUT
+
+
+async def test_a_time_limit_of_the_tasks_own_is_no_end_of_the_attempts_time() -> None:
+    async def impatient(payload: Empty, context: TaskContext) -> Any:
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(60)
+
+    rig = Rig(task("it")(impatient))
+    await rig.run(timeout=30, max_attempts=1)
+    (letter,) = rig.outcomes.published
+    assert isinstance(letter, JobFailed)
+    assert (letter.kind, letter.error.type) == (ErrorKind.EXHAUSTED, "TimeoutError")
+
+
 async def test_a_plain_function_keeps_its_slot_until_its_thread_ends() -> None:
     release, ended = threading.Event(), threading.Event()
 

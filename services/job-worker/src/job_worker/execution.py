@@ -65,6 +65,8 @@ class Running:
     sending: asyncio.Future[None] | None = None
     cancel: bool = False
     drop: bool = False
+    late: bool = False
+    """The attempt has had its time."""
     announced: bool = False
     next_report: float = 0.0
 
@@ -166,7 +168,12 @@ class Execution:
         log.info("attempt.no_slot", extra={"job_id": job.request.job_id})
         self._drop(job)
 
+    def _time_is_up(self, job: Running) -> None:
+        job.late = True
+        self._interrupt(job)
+
     def _interrupt(self, job: Running) -> None:
+        # A function in a thread cannot be ended: it is told, and its slot stays taken until it returns.
         job.context.cancelled = True
         # Only within the task itself: an outcome that is being published stays on its way.
         if job.attempt is not None and job.awaits_task:
@@ -175,6 +182,9 @@ class Execution:
     async def _attempt(self, job: Running) -> None:
         try:
             end = await self._run(job)
+            if job.late and (isinstance(end, asyncio.CancelledError) or not self._is_coroutine(job)):
+                # A coroutine was told, and may have come to an end of its own; a thread has run on unaware.
+                end = AttemptTimedOut(f"the attempt took longer than {job.request.timeout:g} s")
             self._slots.took(self._clock() - job.started)
             if lines := job.context.take_lines():
                 # Before the end: a log belongs to the running record.
@@ -190,7 +200,6 @@ class Execution:
     async def _run(self, job: Running) -> "JobSucceeded | BaseException":
         """Run the task; return its outcome or what it raised."""
         task, request = self._tasks[job.request.task], job.request
-        limit = asyncio.timeout(request.timeout)
         began = job.started
         try:
             if job.turn is not None:
@@ -198,20 +207,13 @@ class Execution:
                     await self._in_line(job, job.turn)
                 began = self._clock()
             payload = task.payload.model_validate_json(bytes(request.payload))
-            async with limit:
-                value = await (self._here if task.is_coroutine else self._in_thread)(job, task, payload)
+            value = await self._in_time(job, task, payload)
             result = task.result.dump_json(task.result.validate_python(value))
             if len(result) > RESULT_LIMIT:
                 raise ResultTooLarge(f"the result has {len(result)} bytes, {RESULT_LIMIT} are allowed")
         except ValidationError as error:
             return InvalidPayload(_first_error(error))
-        except asyncio.CancelledError as error:
-            return error
-        except TimeoutError as error:
-            if limit.expired():
-                return AttemptTimedOut(f"the attempt took longer than {request.timeout:g} s")
-            return error
-        except TaskError as error:
+        except (asyncio.CancelledError, TimeoutError, TaskError) as error:
             return error
         except Exception as error:
             log.exception("task.raised", extra={"task": request.task, "job_id": request.job_id})
@@ -234,9 +236,21 @@ class Execution:
         finally:
             late.cancel()
 
-    async def _here(self, job: Running, task: Task, payload: Any) -> Any:
-        """Run a coroutine within the attempt: a task of its own is felt where jobs are short."""
-        return await self._interruptible(job, task.function(payload, job.context))
+    async def _in_time(self, job: Running, task: Task, payload: Any) -> Any:
+        # One timer: `asyncio.timeout` would undo its cancel beside us, and is felt where jobs are short.
+        timer = asyncio.get_running_loop().call_later(job.request.timeout, self._time_is_up, job)
+        try:
+            if self._is_coroutine(job):
+                # Within the attempt, for the same reason: no asyncio task of its own.
+                return await self._interruptible(job, task.function(payload, job.context))
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, task.function, payload, job.context
+            )
+        finally:
+            timer.cancel()
+
+    def _is_coroutine(self, job: Running) -> bool:
+        return self._tasks[job.request.task].is_coroutine
 
     async def _interruptible(self, job: Running, waiting: Awaitable[Any]) -> Any:
         job.awaits_task = True
@@ -248,16 +262,6 @@ class Execution:
             while job.attempt is not None and job.interruptions:
                 job.attempt.uncancel()
                 job.interruptions -= 1
-
-    async def _in_thread(self, job: Running, task: Task, payload: Any) -> Any:
-        run = asyncio.get_running_loop().run_in_executor(self._threads, task.function, payload, job.context)
-        try:
-            return await asyncio.shield(run)
-        except asyncio.CancelledError:
-            # The timeout has passed, but a thread cannot be ended: wait, so that the slot stays taken.
-            job.context.cancelled = True
-            await asyncio.wait([run])
-            raise
 
     async def _finish(self, job: Running, end: "JobSucceeded | BaseException") -> None:
         request = job.request
