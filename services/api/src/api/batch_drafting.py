@@ -1,8 +1,7 @@
 """Judging the jobs of a batch: all that is wrong with any of them, or a draft of each."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -48,24 +47,25 @@ class BatchDrafting:
         errors = _wrong_with(batch)
         forms: dict[int, Submission] = {}
         for i, part in enumerate(batch.jobs):
-            with _noting(errors, i):
+            try:
                 forms[i] = self._form(bytes(part))
-            await _let_others(i)
+            except Problem as problem:
+                errors += _of_job(i, problem)
+            if i % _IN_ONE_GO == _IN_ONE_GO - 1:
+                await asyncio.sleep(0)
         tasks = await self._catalogue.those({form.task for form in forms.values()})
-        drafts = []
+        now, drafts = self._now(), []
         for i, form in forms.items():
-            with _noting(errors, i):
-                drafts.append(
-                    Draft(
-                        owner=owner,
-                        form=form,
-                        payload=self._payload(form, tasks[form.task], bytes(batch.jobs[i])),
-                        task=_known(tasks[form.task]),
-                        key=None,
-                        traceparent=traceparent,
-                    )
-                )
-            await _let_others(i)
+            try:
+                if wrong := wrong_times(form, now):
+                    raise invalid(wrong)
+                task = _known(tasks[form.task])
+                payload = payload_of(form, task, bytes(batch.jobs[i]))
+                drafts.append(Draft(owner, form, payload, task, None, traceparent))
+            except Problem as problem:
+                errors += _of_job(i, problem)
+            if i % _IN_ONE_GO == _IN_ONE_GO - 1:
+                await asyncio.sleep(0)
         if errors:
             raise invalid(errors)
         return batch, drafts
@@ -74,11 +74,6 @@ class BatchDrafting:
         if len(raw) > self._job_limit:
             raise invalid([FieldError("", f"a job may have {self._job_limit} bytes")])
         return self._jobs.take(raw)
-
-    def _payload(self, form: Submission, task: CatalogueEntry | Problem, raw: bytes) -> str:
-        if wrong := wrong_times(form, self._now()):
-            raise invalid(wrong)
-        return payload_of(form, _known(task), raw)
 
 
 def _known(task: CatalogueEntry | Problem) -> CatalogueEntry:
@@ -96,15 +91,6 @@ def _wrong_with(batch: BatchSubmission) -> list[FieldError]:
     return errors
 
 
-@contextmanager
-def _noting(errors: list[FieldError], index: int) -> Iterator[None]:
-    try:
-        yield
-    except Problem as problem:
-        found = problem.errors or [FieldError("", problem.detail)]
-        errors += [FieldError(f"/jobs/{index}{error.pointer}", error.detail) for error in found]
-
-
-async def _let_others(index: int) -> None:
-    if index % _IN_ONE_GO == _IN_ONE_GO - 1:
-        await asyncio.sleep(0)
+def _of_job(index: int, problem: Problem) -> list[FieldError]:
+    found = problem.errors or [FieldError("", problem.detail)]
+    return [FieldError(f"/jobs/{index}{error.pointer}", error.detail) for error in found]
