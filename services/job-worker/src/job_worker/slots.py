@@ -100,10 +100,12 @@ class Slots:
         return True
 
     def _admit(self) -> None:
-        while self._line and self.free > 0:
+        free = self.free
+        while free > 0 and self._line:
             turn = self._line.popleft()
             if not turn.done():
                 turn.set_result(None)
                 self._running += 1
-        if self.free > 0:
+                free -= 1
+        if free > 0:
             self._freed.set()
