@@ -31,7 +31,7 @@ from service_chassis.grouping import Grouped
 _TRIES: Final = 3
 """A job that held a `unique_key` may end between our insert and our look: then the key is free."""
 
-AT_ONCE: Final = 2_000
+AT_ONCE: Final = 1_000
 """Jobs of batches that are judged and stored at a time. The next batches wait as bytes, which are much less."""
 
 _KEY: Final = b'"task"'
