@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 _PR_SET_PDEATHSIG: Final = 1
 
 _LOG_LIMIT: Final = 20 * 1024 * 1024
@@ -124,8 +126,11 @@ class Process:
                 self._child.send_signal(sig)
 
     def pause(self) -> None:
-        """Freeze it (SIGSTOP): it holds its connections and answers nothing."""
+        """Freeze it (SIGSTOP): it holds its connections and answers nothing, once this returns."""
         self.signal(signal.SIGSTOP)
+        # The signal takes effect when a thread of it is scheduled: on a busy machine an answer may come before.
+        while (pid := self.pid) and psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let a frozen one go on (SIGCONT)."""
