@@ -14,6 +14,9 @@ async def test_a_job_goes_through_all_four_services_and_its_stream_ends(product:
     assert events.moments(job)[-1][0] == 3
     assert events.frames[-1].event == "end"
     assert (await api.get(f"/jobs/{job}/result")).json() == {"slept": 0.5}
+    # The first job of this api, whose only answer of MongoDB so far was that to its first, slow question.
+    view = (await api.get(f"/jobs/{job}")).json()
+    assert view["created_at"] <= view["started_at"] <= view["finished_at"]
 
 
 async def test_a_delayed_job_is_seen_waiting_pending_running_and_succeeded(

@@ -1,4 +1,4 @@
-"""The server's time as near as its answers tell it."""
+"""The server's time as near as its answers tell it, and never ahead of it."""
 
 import math
 import time
@@ -16,10 +16,10 @@ _STEP: Final = 0.001
 class ServerClock:
     """Runs on this machine's steady clock, so a jump of its wall clock does not move it.
 
-    An answer is wrong by up to half the time it took: on a busy machine by so much that a job
-    seems to start before it was submitted. So the answer that came fastest stands, until what
-    the clocks may have parted since then makes another one better. An answer that contradicts
-    it tells of a server whose clock was set, or of another server.
+    An answer was true at some time while it took: taken for the moment at which it came, it is late by
+    as much at most, and never ahead, or a job would seem to start before it was submitted. The answer
+    that came fastest stands, until what the clocks may have parted since then makes another one better.
+    An answer that contradicts it tells of a server whose clock was set, or of another server.
 
     Parameters
     ----------
@@ -36,13 +36,14 @@ class ServerClock:
         self._doubt = math.inf
 
     def now(self) -> datetime:
-        """Return the time of the server."""
+        """Return the time of the server, or one that has just been."""
         return datetime.fromtimestamp(self._steady() + self._offset, UTC)
 
     def heard(self, told: datetime, *, asked: float, answered: float) -> None:
         """Take an answer into account: what it said, and the steady clock's seconds before and after."""
-        offset = told.timestamp() - (asked + answered) / 2
-        doubt = (answered - asked) / 2 + _STEP
-        known = self._doubt + _DRIFT * (answered - self._read_at)
-        if doubt <= known or abs(offset - self._offset) > doubt + known:
+        offset = told.timestamp() - answered
+        doubt = answered - asked + _STEP
+        parted = _DRIFT * (answered - self._read_at)
+        is_possible = -(doubt + parted) <= offset - self._offset <= self._doubt + parted
+        if doubt <= self._doubt + parted or not is_possible:
             self._offset, self._doubt, self._read_at = offset, doubt, answered
