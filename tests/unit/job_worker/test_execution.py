@@ -44,6 +44,18 @@ class Rig:
             grace=Grace(timedelta(seconds=11)),
         )
 
+    @property
+    def success(self) -> JobSucceeded:
+        (outcome,) = self.outcomes.published
+        assert isinstance(outcome, JobSucceeded)
+        return outcome
+
+    @property
+    def letter(self) -> JobFailed:
+        (letter,) = self.outcomes.published
+        assert isinstance(letter, JobFailed)
+        return letter
+
     async def run(self, **changes: Any) -> None:
         request = requested(task="it", **changes)
         self.execution.start(request, worker="w-1")
@@ -59,8 +71,7 @@ async def _value(payload: Empty, context: TaskContext) -> Any:
 async def test_a_returned_value_is_published_as_the_result_of_the_running_version() -> None:
     rig = Rig(task("it")(_value))
     await rig.run()
-    (outcome,) = rig.outcomes.published
-    assert isinstance(outcome, JobSucceeded)
+    outcome = rig.success
     assert bytes(outcome.result) == b'{"attempt":1}'
     assert outcome.version == 2
     assert rig.slots.busy == 0
@@ -85,16 +96,14 @@ async def test_a_task_learns_whose_job_it_runs() -> None:
 
     rig = Rig(task("it")(whose))
     await rig.run(owner="somebody")
-    (outcome,) = rig.outcomes.published
-    assert isinstance(outcome, JobSucceeded)
+    outcome = rig.success
     assert bytes(outcome.result) == b'"somebody"'
 
 
 async def test_a_payload_the_task_does_not_take_is_rejected_and_names_the_field() -> None:
     rig = Rig(task("it")(_value))
     await rig.run(payload=Raw(b'{"colour": 1}'))
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
+    letter = rig.letter
     assert letter.kind is ErrorKind.REJECTED
     assert letter.error.type == "InvalidPayload"
     assert "/colour" in letter.error.message
@@ -135,8 +144,7 @@ async def test_what_no_attempt_can_cure_becomes_a_dead_letter(
 
     rig = Rig(task("it")(fails))
     await rig.run(attempt=attempt)
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
+    letter = rig.letter
     assert (letter.kind, letter.attempt) == (kind, attempt)
 
 
@@ -176,8 +184,7 @@ async def test_a_task_may_know_its_limit_and_the_trace_it_belongs_to() -> None:
 
     rig = Rig(task("it")(tells))
     await rig.run(timeout=2.5, traceparent="00-1-2-01")
-    (outcome,) = rig.outcomes.published
-    assert isinstance(outcome, JobSucceeded)
+    outcome = rig.success
     assert bytes(outcome.result) == b'[2.5,"00-1-2-01"]'
 
 
@@ -187,9 +194,7 @@ async def test_an_attempt_that_outlives_its_timeout_is_ended() -> None:
 
     rig = Rig(task("it")(slow))
     await rig.run(timeout=0.05, max_attempts=1)
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
-    assert letter.kind is ErrorKind.TIMED_OUT
+    assert rig.letter.kind is ErrorKind.TIMED_OUT
 
 
 async def test_a_coroutine_that_has_had_its_time_may_still_say_how_it_ends() -> None:
@@ -201,9 +206,7 @@ async def test_a_coroutine_that_has_had_its_time_may_still_say_how_it_ends() -> 
 
     rig = Rig(task("it")(tidy))
     await rig.run(timeout=0.05)
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
-    assert letter.kind is ErrorKind.REJECTED
+    assert rig.letter.kind is ErrorKind.REJECTED
 
 
 async def test_whatever_a_thread_says_beyond_its_time_comes_too_late() -> None:
@@ -214,9 +217,7 @@ async def test_whatever_a_thread_says_beyond_its_time_comes_too_late() -> None:
 
     rig = Rig(task("it")(stubborn))
     await rig.run(timeout=0.05, max_attempts=1)
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
-    assert letter.kind is ErrorKind.TIMED_OUT
+    assert rig.letter.kind is ErrorKind.TIMED_OUT
 
 
 async def test_a_time_limit_of_the_tasks_own_is_no_end_of_the_attempts_time() -> None:
@@ -226,8 +227,7 @@ async def test_a_time_limit_of_the_tasks_own_is_no_end_of_the_attempts_time() ->
 
     rig = Rig(task("it")(impatient))
     await rig.run(timeout=30, max_attempts=1)
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
+    letter = rig.letter
     assert (letter.kind, letter.error.type) == (ErrorKind.EXHAUSTED, "TimeoutError")
 
 
@@ -255,9 +255,7 @@ async def test_a_result_that_is_too_large_fails_for_good() -> None:
 
     rig = Rig(task("it")(verbose))
     await rig.run()
-    (letter,) = rig.outcomes.published
-    assert isinstance(letter, JobFailed)
-    assert letter.error.type == "ResultTooLarge"
+    assert rig.letter.error.type == "ResultTooLarge"
 
 
 async def test_a_cancelled_job_is_stopped_and_publishes_nothing() -> None:
@@ -302,8 +300,7 @@ async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcom
     await running
     assert left == [0, 1], "both wishes reached it"
     assert attempt.cancelling() == 0
-    (outcome,) = rig.outcomes.published
-    assert isinstance(outcome, JobSucceeded)
+    assert isinstance(rig.success, JobSucceeded)
 
 
 async def test_a_dropped_job_is_given_back_after_its_coroutine_ended() -> None:
