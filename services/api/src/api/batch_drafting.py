@@ -61,7 +61,7 @@ class BatchDrafting:
                     raise invalid(wrong)
                 task = _known(tasks[form.task])
                 payload = payload_of(form, task, bytes(batch.jobs[i]))
-                drafts.append(Draft(owner, form, payload, task, None, traceparent))
+                drafts.append(Draft(owner, form, payload, task, key=None, traceparent=traceparent))
             except Problem as problem:
                 errors += _of_job(i, problem)
             if i % _IN_ONE_GO == _IN_ONE_GO - 1:

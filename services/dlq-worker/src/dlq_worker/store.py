@@ -3,7 +3,7 @@
 from collections.abc import Collection as Items
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -15,8 +15,6 @@ from job_contracts.rejection import origin_of
 from job_contracts.views import Record
 from service_chassis.bulk import add_up, insert_missing, read_by_id, update_groups
 from service_chassis.mongo import Mongo
-
-_ENDED: Final = dict.fromkeys(ENDED, 1)
 
 
 class MongoLetterStore:
@@ -37,7 +35,7 @@ class MongoLetterStore:
 
     async def records(self, ids: Items[str]) -> dict[str, Record]:
         """Return what is told and counted of the records with these ids."""
-        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, fields=_ENDED)
+        return await read_by_id(self._mongo.collection(Collection.JOBS), ids, fields=ENDED)
 
     async def count(self, additions: Sequence[Addition]) -> None:
         """Add to the minutes in which jobs ended, in one round trip."""

@@ -182,7 +182,8 @@ class Execution:
     async def _attempt(self, job: Running) -> None:
         try:
             end = await self._run(job)
-            if job.late and (isinstance(end, asyncio.CancelledError) or not self._is_coroutine(job)):
+            is_coroutine = self._tasks[job.request.task].is_coroutine
+            if job.late and (isinstance(end, asyncio.CancelledError) or not is_coroutine):
                 # A coroutine was told, and may have come to an end of its own; a thread has run on unaware.
                 end = AttemptTimedOut(f"the attempt took longer than {job.request.timeout:g} s")
             self._slots.took(self._clock() - job.started)
@@ -240,7 +241,7 @@ class Execution:
         # One timer: `asyncio.timeout` would undo its cancel beside us, and is felt where jobs are short.
         timer = asyncio.get_running_loop().call_later(job.request.timeout, self._time_is_up, job)
         try:
-            if self._is_coroutine(job):
+            if task.is_coroutine:
                 # Within the attempt, for the same reason: no asyncio task of its own.
                 return await self._interruptible(job, task.function(payload, job.context))
             return await asyncio.get_running_loop().run_in_executor(
@@ -248,9 +249,6 @@ class Execution:
             )
         finally:
             timer.cancel()
-
-    def _is_coroutine(self, job: Running) -> bool:
-        return self._tasks[job.request.task].is_coroutine
 
     async def _interruptible(self, job: Running, waiting: Awaitable[Any]) -> Any:
         job.awaits_task = True

@@ -3,7 +3,6 @@
 from collections.abc import Collection as Items
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
 
 from job_contracts.messages import JobSucceeded
 from job_contracts.minutes import ENDED, Addition
@@ -11,8 +10,6 @@ from job_contracts.record import Collection, GuardedMove
 from job_contracts.views import Record, one_line
 from service_chassis.bulk import add_up, insert_missing, read_by_id, update_and_read, update_groups
 from service_chassis.mongo import Mongo
-
-_ENDED: Final = dict.fromkeys(ENDED, 1)
 
 
 class MongoResultStore:
@@ -40,11 +37,11 @@ class MongoResultStore:
         jobs = self._mongo.collection(Collection.JOBS)
         if len(ids) == len(moves) == 1:
             # The usual batch while little is to be done: one round trip instead of two.
-            moved = await update_and_read(jobs, *moves[0], fields=_ENDED)
+            moved = await update_and_read(jobs, *moves[0], fields=ENDED)
             if moved is not None:
                 return 1, {moved["_id"]: moved}
-            return 0, await read_by_id(jobs, ids, fields=_ENDED)
-        return await update_groups(jobs, moves), await read_by_id(jobs, ids, fields=_ENDED)
+            return 0, await read_by_id(jobs, ids, fields=ENDED)
+        return await update_groups(jobs, moves), await read_by_id(jobs, ids, fields=ENDED)
 
     async def count(self, additions: Sequence[Addition]) -> None:
         """Add to the minutes in which jobs ended, in one round trip."""

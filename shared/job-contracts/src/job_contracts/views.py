@@ -13,20 +13,9 @@ from job_contracts.record import INLINE_LIMIT
 Record = Mapping[str, Any]
 
 TOLD: Final = (
-    *(
-        "owner",
-        "task",
-        "payload",
-        "state",
-        "reason",
-        "version",
-        "revision",
-        "failures",
-        "max_attempts",
-        "redrives",
-    ),
-    *("result", "has_result", "error", "progress", "tags", "batch", "unique_key", "priority", "expire_by"),
-    *("cancel_requested", "wake_at", "created_at", "started_at", "finished_at", "traceparent"),
+    *("owner", "task", "payload", "state", "reason", "version", "revision", "failures", "max_attempts"),
+    *("redrives", "result", "has_result", "error", "progress", "tags", "batch", "unique_key", "priority"),
+    *("expire_by", "cancel_requested", "wake_at", "created_at", "started_at", "finished_at", "traceparent"),
 )
 """Fields of a record that its view and its event are built from, beside `_id`."""
 

@@ -46,11 +46,11 @@ async def insert_missing(collection: Collection, documents: Sequence[Mapping[str
 
 
 async def read_by_id(
-    collection: Collection, ids: Iterable[str], *, fields: Mapping[str, int] | None = None
+    collection: Collection, ids: Iterable[str], *, fields: Mapping[str, int] | Sequence[str] | None = None
 ) -> dict[str, Mapping[str, Any]]:
-    """Return the documents with these ids, or some of their fields, each with 1, or all but some, each with 0.
+    """Return the documents with these ids, or these fields of them; a mapping to 0 names what to leave out.
 
-    Naming what is wanted costs mongod less than naming what is not.
+    Naming what is wanted costs mongod less.
     """
     wanted = list(ids)
     # All in one answer: without a size the first has 101 documents.
@@ -78,7 +78,11 @@ async def update_groups(
 
 
 async def update_and_read(
-    collection: Collection, query: Any, update: Any, *, fields: Mapping[str, int] | None = None
+    collection: Collection,
+    query: Any,
+    update: Any,
+    *,
+    fields: Mapping[str, int] | Sequence[str] | None = None,
 ) -> Mapping[str, Any] | None:
     """Update the document that matches and return these fields of it as they are stored then; None if none does."""
     found: Mapping[str, Any] | None = await collection.find_one_and_update(
