@@ -36,6 +36,7 @@ _LANES: Final = 4
 _DEPTH: Final = 4
 _WARM: Final = 24
 """Groups that go along before anything counts: two on each partition."""
+
 _SMALL_INDEXES: Final = {"segment.index.bytes": str(1 << 16)}
 """Kafka maps each index file whole. Those of new topics are holes of 10 MiB, which the kernel reads ahead and zeroes:
 three times the CPU of everything else. Topics that have been in use for a while, as the product's, are spared that."""
