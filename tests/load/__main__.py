@@ -13,6 +13,7 @@ goals that can be judged from these, each next to what was measured.
 
 With `--streams 2000` it measures live streams instead: see `tests/load/streams.py`. `--flames` draws where the
 services' CPU goes: see `tests/load/flames.py`; `--indexes` prints what each index costs: `tests/load/indexes.py`.
+`--walls` prints what one job, record or request may cost the others: `tests/load/walls`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ import uvloop
 
 from jobstream_local.stack import Ports, Replicas, Stack
 from jobstream_local.state import Home
-from tests.load import cpu, floor, goals, indexes
+from tests.load import cpu, floor, goals, indexes, walls
 from tests.load.driving import Driver, Tally
 from tests.load.flames import draw
 from tests.load.report import Figures, line, say, table
@@ -63,6 +64,12 @@ def main() -> int:
         "--indexes", action="store_true", help="instead of jobs: what each index costs mongod"
     )
     parser.add_argument(
+        "--walls",
+        nargs="*",
+        metavar="PART",
+        help="instead of jobs: what one job or request may cost the others",
+    )
+    parser.add_argument(
         "--flames", type=Path, help="instead of figures: a flame graph per service into this folder"
     )
     options = parser.parse_args()
@@ -70,6 +77,8 @@ def main() -> int:
         if options.flames:
             options.flames.mkdir(parents=True, exist_ok=True)
             return uvloop.run(draw(options.flames, _BODY, options.connections))
+        if options.walls is not None:
+            return uvloop.run(walls.measure(options.walls))
         if options.indexes:
             return uvloop.run(indexes.measure(options.rounds))
         if options.streams:
