@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from service_chassis.settings import HostedImagesSettings, RetentionSection, SharedSection
 from tests.unit.settings.described import (
     BEGIN,
     CONFIGURATION,
@@ -59,3 +60,12 @@ def test_the_configuration_page_names_every_setting_of_the_launcher() -> None:
     assert {"JOBSTREAM_HOME", "API_PORT", "JOB_WORKERS", "MONGO__URI"} <= named
     text = CONFIGURATION.read_text()
     assert [name for name in sorted(named) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("section", [RetentionSection, HostedImagesSettings])
+def test_a_shared_section_knows_the_fields_of_all_services(section: type[SharedSection]) -> None:
+    head = "RETENTION" if section is RetentionSection else "IMAGES"
+    fields = {
+        name.lower() for prefix, _, name in (s.name.partition("__") for s in readers()) if prefix == head
+    }
+    assert section.names == fields

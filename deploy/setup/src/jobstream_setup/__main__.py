@@ -12,6 +12,7 @@ from jobstream_setup.admin import SetUpError, with_admin
 from jobstream_setup.rights import RIGHTS
 from jobstream_setup.settings import Settings
 from jobstream_setup.topics import ensure
+from service_chassis.environment import read
 from service_chassis.logs import configure_logs
 
 log = logging.getLogger("jobstream_setup")
@@ -31,7 +32,7 @@ async def set_up(settings: Settings) -> None:
 
 def main() -> int:
     """Do it and say how it went."""
-    settings = Settings()
+    settings = read(Settings, of="setup")
     configure_logs(settings.log, service="setup")
     try:
         asyncio.run(set_up(settings))

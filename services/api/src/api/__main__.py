@@ -5,12 +5,13 @@ import uvloop
 from api.main import create_app
 from api.settings import Settings
 from service_chassis import failpoints
+from service_chassis.environment import read
 from service_chassis.logs import configure_logs
 
 
 def main() -> None:
     """Run the api until it is asked to end."""
-    settings = Settings()
+    settings = read(Settings, of="api")
     configure_logs(settings.log, service="api")
     failpoints.arm(settings.failpoint)
     uvloop.run(create_app(settings).run())

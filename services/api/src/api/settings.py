@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from service_chassis.settings import HostedImagesSettings, Section, ServiceSettings, SharedSection
+from service_chassis.settings import HostedImagesSettings, RetentionSection, Section, ServiceSettings, must
 
 OWNER: Final = "default"
 """Whom everything belongs to while there are no API keys."""
@@ -16,16 +16,29 @@ class HttpSettings(Section):
     """Where the api listens and how large a request may be."""
 
     host: Annotated[
-        str, Field(description="Loopback: without API keys whoever reaches the port may do everything")
+        str,
+        Field(
+            min_length=1,
+            description="Loopback: without API keys whoever reaches the port may do everything",
+        ),
     ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one and logs it")] = 8000
     body_limit: Annotated[
         int,
-        Field(ge=1_024, description="Bytes of a request's body; larger things belong into a store of files"),
+        Field(
+            ge=1_024,
+            le=900 * 1024,
+            description="Bytes of a request's body; larger things belong into a store of files, and messages on `jobs` "
+            "end at 1 MiB",
+        ),
     ] = 64 * 1024
     batch_limit: Annotated[
         int,
-        Field(ge=1_024, description="Bytes of a batch's body; each job in it has the limit of a single one"),
+        Field(
+            ge=1_024,
+            le=16 * 1024 * 1024,
+            description="Bytes of a batch's body; each job in it has the limit of a single one",
+        ),
     ] = 1024 * 1024
     patience: Annotated[
         timedelta, Field(description="Longest wait for MongoDB before the answer is 503; below 3 s in all")
@@ -50,7 +63,8 @@ class HttpSettings(Section):
     linger: Annotated[
         timedelta,
         Field(
-            description="On SIGTERM it goes on for so long: gateways see `/readyz` fail, and are not refused yet"
+            ge=timedelta(0),
+            description="On SIGTERM it goes on for so long: gateways see `/readyz` fail, and are not refused yet",
         ),
     ] = timedelta(seconds=1)
 
@@ -82,7 +96,11 @@ class StreamSettings(Section):
         int, Field(ge=1, description="Jobs that may wait for a slow reader before it is told to read anew")
     ] = 2_000
     heartbeat: Annotated[
-        timedelta, Field(description="A third of the 45 s after which a client takes its stream for dead")
+        timedelta,
+        Field(
+            lt=timedelta(seconds=45),
+            description="A third of the 45 s after which a client takes its stream for dead",
+        ),
     ] = timedelta(seconds=15)
     send_deadline: Annotated[
         timedelta, Field(description="A reader that takes nothing for this long is cut off")
@@ -110,7 +128,7 @@ class AnnouncementSettings(Section):
     ] = 10_000
 
 
-class RetentionSettings(SharedSection):
+class RetentionSettings(RetentionSection):
     """How long jobs are kept after their end."""
 
     cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)
@@ -137,3 +155,9 @@ class Settings(ServiceSettings):
     retention: RetentionSettings = RetentionSettings()
     redrive: RedriveSettings = RedriveSettings()
     images: HostedImagesSettings = HostedImagesSettings()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        must(self.http.body_limit <= self.http.batch_limit, "HTTP__BATCH_LIMIT of at least HTTP__BODY_LIMIT")
+        must(self.http.linger < self.shutdown_grace, "HTTP__LINGER below SHUTDOWN_GRACE")
+        return self

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from service_chassis.settings import ServiceSettings, SharedSection
+from service_chassis.settings import RetentionSection, ServiceSettings
 
 
-class RetentionSettings(SharedSection):
+class RetentionSettings(RetentionSection):
     """How long failed jobs and their dead letters are kept."""
 
     failed: Annotated[

@@ -6,12 +6,13 @@ from job_worker.main import NAME, create_app
 from job_worker.settings import Settings
 from job_worker.tasks.registry import installed_tasks
 from service_chassis import failpoints
+from service_chassis.environment import read
 from service_chassis.logs import configure_logs
 
 
 def main() -> None:
     """Read the settings and live until SIGTERM."""
-    settings = Settings()
+    settings = read(Settings, of=NAME)
     configure_logs(settings.log, service=NAME)
     failpoints.arm(settings.failpoint)
     uvloop.run(create_app(settings, installed_tasks()).run())

@@ -2,12 +2,12 @@
 
 import platform
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from job_worker.upstream.circuit import Patience
-from service_chassis.settings import HostedImagesSettings, Section, ServiceSettings, SharedSection
+from service_chassis.settings import HostedImagesSettings, RetentionSection, Section, ServiceSettings, must
 
 
 class WorkerSettings(Section):
@@ -34,6 +34,12 @@ class WorkerSettings(Section):
         Field(description="A job that runs shorter is never announced as running: nobody could see it"),
     ] = timedelta(milliseconds=50)
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        must(2 * self.renew_every <= self.lease, "WORKER__LEASE of at least twice WORKER__RENEW_EVERY")
+        must(self.hang_limit > self.lease, "WORKER__HANG_LIMIT above WORKER__LEASE")
+        return self
+
 
 class DispatcherSettings(Section):
     """How the one active dispatcher works."""
@@ -44,7 +50,12 @@ class DispatcherSettings(Section):
     lease: Annotated[timedelta, Field(description="After this another replica takes over")] = timedelta(
         seconds=5
     )
-    batch: Annotated[int, Field(ge=1, description="Due jobs handled in one round trip")] = 500
+    batch: Annotated[int, Field(ge=1, le=10_000, description="Due jobs handled in one round trip")] = 500
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        must(2 * self.tick <= self.lease, "DISPATCHER__LEASE of at least twice DISPATCHER__TICK")
+        return self
 
 
 class BrakeSettings(Section):
@@ -92,6 +103,11 @@ class BreakerSettings(Section):
         minutes=5
     )
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        must(self.probe_after <= self.probe_cap, "BREAKER__PROBE_CAP of at least BREAKER__PROBE_AFTER")
+        return self
+
     def patience(self) -> Patience:
         """Return them as the breaker takes them."""
         return Patience(
@@ -107,7 +123,7 @@ class ImagesSettings(HostedImagesSettings):
     ] = timedelta(minutes=1)
 
 
-class RetentionSettings(SharedSection):
+class RetentionSettings(RetentionSection):
     """How long jobs are kept after their end."""
 
     cancelled: Annotated[timedelta, Field(description="As for the other final states")] = timedelta(days=7)
@@ -122,3 +138,8 @@ class Settings(ServiceSettings):
     breaker: BreakerSettings = BreakerSettings()
     retention: RetentionSettings = RetentionSettings()
     images: ImagesSettings = ImagesSettings()
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        must(self.kafka.session_timeout < self.worker.lease, "KAFKA__SESSION_TIMEOUT below WORKER__LEASE")
+        return self

@@ -5,12 +5,13 @@ import uvloop
 from result_worker.main import NAME, create_app
 from result_worker.settings import Settings
 from service_chassis import failpoints
+from service_chassis.environment import read
 from service_chassis.logs import configure_logs
 
 
 def main() -> None:
     """Read the settings and live until SIGTERM."""
-    settings = Settings()
+    settings = read(Settings, of=NAME)
     configure_logs(settings.log, service=NAME)
     failpoints.arm(settings.failpoint)
     uvloop.run(create_app(settings).run())

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -14,7 +15,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pymongo.errors import ConfigurationError
+from pymongo.uri_parser import parse_uri
 
 from service_chassis import failpoints
 
@@ -38,12 +42,29 @@ def _seconds(value: Any) -> Any:
         return value
 
 
+LONGEST: Final = timedelta(days=36_500)
+"""No setting may be longer: dates that far ahead can still be stored, and read by any client."""
+
+
 class _NumbersAreSeconds(BaseModel):
+    """Durations from text: seconds or ISO 8601, more than nothing unless the field allows zero by a `ge` of its own."""
+
     @field_validator("*", mode="before")
     @classmethod
     def _read_durations(cls, value: Any, info: ValidationInfo) -> Any:
         field = cls.model_fields.get(info.field_name or "")
         return _seconds(value) if field is not None and field.annotation is timedelta else value
+
+    @field_validator("*")
+    @classmethod
+    def _durations_are_positive(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, timedelta):
+            field = cls.model_fields[info.field_name or ""]
+            if value <= timedelta(0) and not any(hasattr(m, "ge") for m in field.metadata):
+                raise ValueError("must be longer than 0 seconds")
+            if value > LONGEST:
+                raise ValueError(f"must be at most {LONGEST.days} days")
+        return value
 
 
 class Section(_NumbersAreSeconds):
@@ -56,6 +77,22 @@ class SharedSection(Section):
     """A section whose fields belong to several services: one environment serves them all, so each sees the others'."""
 
     model_config = ConfigDict(extra="ignore")
+
+    names: ClassVar[frozenset[str]] = frozenset()
+    """The fields of all services together: what is none of them is a mistake."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known_to_somebody(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            for name in given:
+                if name not in cls.names:
+                    raise PydanticCustomError(UNKNOWN, "{name} is no such setting", {"name": name})
+        return given
+
+
+UNKNOWN: Final = "unknown_shared_setting"
+"""Type of the error about a field that no service has."""
 
 
 class SecurityProtocol(StrEnum):
@@ -128,6 +165,15 @@ class KafkaSettings(Section):
         int, Field(ge=1, description="Copies of each partition; 1 suits one broker, production wants 3")
     ] = 1
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        servers = [server.strip() for server in text.split(",")]
+        for server in servers:
+            if not _is_address(server):
+                raise ValueError("must be host:port, several by commas, such as kafka-1:9092,kafka-2:9092")
+        return ",".join(servers)
+
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
         if self.security_protocol.has_credentials and not (self.username and self.password):
@@ -137,14 +183,35 @@ class KafkaSettings(Section):
         return self
 
 
+def _is_address(text: str) -> bool:
+    """Whether it is a host and perhaps a port.
+
+    >>> [_is_address(text) for text in ("kafka:9092", "[::1]:9092", "kafka", "", ":9092", "kafka:0", "a b:1")]
+    [True, True, True, False, False, False, False]
+    """
+    try:
+        parts = urlsplit(f"//{text}")
+        port = parts.port
+    except ValueError:
+        return False
+    is_plain = parts.netloc == text and "@" not in text and not any(c.isspace() for c in text)
+    return bool(parts.hostname) and is_plain and port != 0
+
+
 class MongoSettings(Section):
     """How to reach MongoDB."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     uri: Annotated[
         SecretStr, Field(description="A replica set: majority writes need one, even of one node")
     ] = SecretStr("mongodb://localhost:27017/?replicaSet=rs0")
     database: Annotated[
-        str, Field(description="One database holds everything, so one user needs rights on one")
+        str,
+        Field(
+            pattern=r'^[^/\\. "$*<>:|?\x00]{1,63}$',
+            description="One database holds everything, so one user needs rights on one",
+        ),
     ] = "jobstream"
     driver: Annotated[
         MongoDriver,
@@ -154,13 +221,28 @@ class MongoSettings(Section):
         timedelta, Field(description="Longest search for a server before an operation counts as an outage")
     ] = timedelta(seconds=2)
 
+    @field_validator("uri")
+    @classmethod
+    def _is_an_address(cls, uri: SecretStr) -> SecretStr:
+        text = uri.get_secret_value()
+        try:
+            # Only the form of the other scheme is looked at: to resolve its name would take the network.
+            parse_uri(text.replace("mongodb+srv://", "mongodb://", 1), warn=False)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        except Exception:  # noqa: BLE001  the driver raises many kinds, which may quote the password
+            raise ValueError(
+                "must be mongodb://host:port/?replicaSet=name, user and password escaped"
+            ) from None
+        return uri
+
 
 class OpsSettings(Section):
     """Where /livez, /readyz and /metrics are served; never the public port."""
 
-    host: Annotated[str, Field(description="Loopback unless a probe must reach it from outside")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, Field(min_length=1, description="Loopback unless a probe must reach it from outside")
+    ] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="0 takes a free one and logs it")] = 0
 
 
@@ -186,6 +268,18 @@ class LogSettings(Section):
     )
 
 
+def must(holds: bool, what: str) -> None:
+    """Refuse settings that contradict each other.
+
+    Raises
+    ------
+    ValueError
+        With this text, which names the variables.
+    """
+    if not holds:
+        raise ValueError(f"{what} is needed")
+
+
 class ServiceSettings(BaseSettings, _NumbersAreSeconds):
     """Settings every service has; each service adds its own sections."""
 
@@ -207,8 +301,27 @@ class ServiceSettings(BaseSettings, _NumbersAreSeconds):
     ] = ""
 
 
+class RetentionSection(SharedSection):
+    """How long what has ended is kept; each service reads what it ends."""
+
+    names: ClassVar = frozenset({"succeeded", "failed", "cancelled", "dead_letters", "batches"})
+
+
 class HostedImagesSettings(SharedSection):
     """Where the pictures lie that are shown from here; who stores them and who shows them read the same."""
+
+    names: ClassVar = frozenset(
+        {
+            "store_url",
+            "sweep_every",
+            "provider",
+            "fresh_for",
+            "stale_for",
+            "public_url",
+            "fetch_timeout",
+            "grace",
+        }
+    )
 
     store_url: Annotated[
         str,

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from job_worker.tasks.image_search.pictures import ProviderName
-from service_chassis.settings import HostedImagesSettings, Section, SharedSection
+from service_chassis.settings import HostedImagesSettings, RetentionSection, Section
 
 
 def is_loopback(url: str) -> bool:
@@ -155,7 +155,8 @@ class ImagesSettings(HostedImagesSettings):
     stale_for: Annotated[
         timedelta,
         Field(
-            description="After that, old answers are still given while the provider is down or its quota used up"
+            ge=timedelta(0),
+            description="After that, old answers are still given while the provider is down or its quota used up",
         ),
     ] = timedelta(days=7)
     public_url: Annotated[
@@ -172,11 +173,14 @@ class ImagesSettings(HostedImagesSettings):
     ] = timedelta(seconds=15)
     grace: Annotated[
         timedelta,
-        Field(description="A picture stays for so long beyond the jobs that may show it: ends may come late"),
+        Field(
+            ge=timedelta(0),
+            description="A picture stays for so long beyond the jobs that may show it: ends may come late",
+        ),
     ] = timedelta(days=1)
 
 
-class RetentionSettings(SharedSection):
+class RetentionSettings(RetentionSection):
     """How long jobs are kept after their end."""
 
     succeeded: Annotated[
