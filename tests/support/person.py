@@ -20,7 +20,13 @@ class Person:
         ports = {f"{name}_PORT": str(free_port()) for name in ("API", "WEB", "KAFKA", "MONGO")}
         own = ("KAFKA__", "MONGO__", "DETACH", "SERVICE")
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(own)}
-        self.env = {**inherited, **ports, "JOBSTREAM_HOME": str(home)}
+        # A proxy that nobody answers at, a terminal that shows little, a locale that is not installed.
+        harsh = {
+            "http_proxy": "http://127.0.0.1:1",
+            "PYTHONIOENCODING": "latin-1",
+            "LC_ALL": "xx_XX.ISO-8859-1",
+        }
+        self.env = {**inherited, **ports, **harsh, "JOBSTREAM_HOME": str(home)}
 
     def start(self, verb: str, **settings: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -29,6 +35,7 @@ class Person:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         )
 
@@ -53,6 +60,6 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path) -> Iterator[Person]:
     """A person whose product is ended with the test."""
-    person = Person(tmp_path / "home")
+    person = Person(tmp_path / "hömé a,b #1")
     yield person
     person.run("down")

@@ -184,3 +184,58 @@ async def test_other_files_of_the_page_are_served_too(web: httpx.AsyncClient) ->
 )
 async def test_what_the_page_does_not_have_is_not_found(web: httpx.AsyncClient, path: str) -> None:
     assert (await web.get(path)).status_code == 404
+
+
+async def spoken(base: httpx.URL, target: str) -> str:
+    """Send a target as it is, which clients would mend, and return the whole answer."""
+    reader, writer = await asyncio.open_connection(base.host, base.port)
+    writer.write(
+        f"GET {target} HTTP/1.1\r\nHost: {base.netloc.decode()}\r\nConnection: close\r\n\r\n".encode(
+            "latin-1"
+        )
+    )
+    answer = (await reader.read()).decode()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/%00",
+        "/jobs/%00",
+        "/jobs/%7f",
+        "/jobs/%ff%fe",
+        "/jobs/%",
+        "/jobs/%2e%2e/images/x",
+        "/jobs/a%2Fb",
+        "//jobs",
+        "/jobs?x=%00",
+        "/jobs?x=%zz",
+        "/a/../jobs",
+    ],
+)
+async def test_a_path_reaches_the_api_letter_by_letter(web: httpx.AsyncClient, target: str) -> None:
+    seen: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            seen.append(scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b""))
+            await JSONResponse({})(scope, receive, send)
+
+    async with served(app) as api, served(create_app(Path("/nowhere"), [api])) as url:  # type: ignore[arg-type]
+        answer = await spoken(httpx.URL(url), target)
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert seen == [target.encode()]
+
+
+@pytest.mark.parametrize(
+    "target", ["/assets/%00", "/assets/%7f", "/assets/" + "x" * 5_000, "/assets/a%00.js"]
+)
+async def test_a_name_that_no_file_can_have_is_not_found(web: httpx.AsyncClient, target: str) -> None:
+    assert (await spoken(web.base_url, target)).startswith("HTTP/1.1 404 ")
+
+
+@pytest.mark.parametrize("target", ["/jobs", "/", "/web-healthz", "/assets/none"])
+async def test_an_answer_is_dated_once(web: httpx.AsyncClient, target: str) -> None:
+    assert (await spoken(web.base_url, target)).lower().count("\r\ndate: ") == 1

@@ -2,10 +2,12 @@
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 
 from jobstream_local import page, show
+from jobstream_local.limits import LimitError, allow_open_files
 from jobstream_local.options import OptionError, Options
 from jobstream_local.state import RunningError
 from jobstream_local.up import detach, down, up
@@ -13,6 +15,10 @@ from jobstream_local.up import detach, down, up
 
 def main() -> int:
     """Do what the first argument says; the settings come from the environment."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character must not end what runs.
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="jobstream_local", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up").add_argument("--tied", action="store_true", help="end with the parent process")
@@ -24,6 +30,7 @@ def main() -> int:
         options = Options.read()
         match chosen.verb:
             case "up":
+                allow_open_files()
                 return detach(options) if options.detach else up(options, tied=chosen.tied)
             case "down":
                 return down(options.home)
@@ -39,7 +46,7 @@ def main() -> int:
                 page.install()
                 page.npm(*chosen.arguments)
                 return 0
-    except (OptionError, RunningError, page.PageError) as error:
+    except (OptionError, LimitError, RunningError, page.PageError) as error:
         print(f"jobstream: {error}", file=sys.stderr)
         return 1
 

@@ -69,7 +69,11 @@ class Kafka(Part):
         self._node = node
         self._voters = dict(voters)
         self._advertised = advertised or port
+        self._home = home
         self._folder = home / name
+        # Relative to the home, where it runs: a comma in a path would make two of it, and Java reads properties as
+        # Latin-1.
+        self._inside = Path(name)
         self._extra = dict(properties or {})
         self._heap = heap
 
@@ -92,7 +96,7 @@ class Kafka(Part):
             "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{self._advertised}",
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": str(self._folder / "data"),
+            "log.dirs": str(self._inside / "data"),
             # Topics are made by the set-up step; one that springs up by a typing error hides it.
             "auto.create.topics.enable": "false",
             "offsets.topic.num.partitions": "4",
@@ -126,7 +130,7 @@ class Kafka(Part):
             "-XX:TieredStopAtLevel=1",
             "-Xshare:auto",
             "-Djava.awt.headless=true",
-            f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}",
+            f"-Dlog4j2.configurationFile={self._inside / 'log4j2.properties'}",
             *("-cp", f"{packages.kafka_libs()}/*"),
         ]
 
@@ -149,9 +153,17 @@ class Kafka(Part):
                 "-t",
                 _CLUSTER_ID,
                 "-c",
-                str(config),
+                str(self._inside / config.name),
             ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command,
+                cwd=self._home,
+                env=dict(self.environ()),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+            )
             if done.returncode:
                 msg = f"Kafka could not format {data}: {done.stdout}{done.stderr}"
                 raise packages.PackageError(msg)
@@ -167,11 +179,12 @@ class Kafka(Part):
 
     def command(self) -> Sequence[str]:
         """The JVM with our settings."""
-        return [*self._jvm(), "kafka.Kafka", str(self._folder / "server.properties")]
+        return [*self._jvm(), "kafka.Kafka", str(self._inside / "server.properties")]
 
     def environ(self) -> Mapping[str, str]:
-        """Nothing Kafka's own variables could change."""
-        return {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA", "JAVA_", "JDK_"))}
+        """Nothing Kafka's own variables could change; a locale in which Java finds any path."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("KAFKA", "JAVA_", "JDK_", "LC_"))}
+        return {**kept, "LC_ALL": "C.UTF-8"}
 
     async def ready(self) -> bool:
         """Its port opens when it has joined its cluster."""

@@ -87,8 +87,8 @@ class Mongod(Part):
         ]
 
     def environ(self) -> Mapping[str, str]:
-        """What it inherits."""
-        return os.environ
+        """What it inherits, but for a locale that may not be installed, with which it would not start."""
+        return {**os.environ, "LC_ALL": "C"}
 
     async def ready(self) -> bool:
         """Whether it is a primary, or a secondary of one."""

@@ -106,7 +106,11 @@ def npm(*arguments: str, log: Path | None = None) -> None:
         code = child.wait()
         _running.discard(child)
     if code:
-        tail = "" if log is None else f"; its log: {log}\n" + "\n".join(log.read_text().splitlines()[-15:])
+        tail = (
+            ""
+            if log is None
+            else f"; its log: {log}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        )
         msg = f"`npm {' '.join(arguments)}` failed with exit code {code}{tail}"
         raise PageError(msg)
 

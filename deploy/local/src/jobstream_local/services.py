@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from jobstream_local.part import Part
 from jobstream_local.ports import LOOPBACK
@@ -104,10 +105,14 @@ class Web(Part):
         return await asyncio.to_thread(answers, self.probe)
 
 
+_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Asks this machine itself, whatever proxy the environment names for the rest of the world."""
+
+
 def answers(url: str, patience: float = 2.0) -> bool:
     """Whether a URL answers 200 within `patience` seconds."""
     try:
-        with urllib.request.urlopen(url, timeout=patience) as response:
+        with _direct.open(url, timeout=patience) as response:
             return bool(response.status == 200)
     except (OSError, urllib.error.URLError, ValueError):
         return False

@@ -180,7 +180,7 @@ def detach(options: Options) -> int:
             start_new_session=True,
         )
     try:
-        with log.open() as text:
+        with log.open(errors="replace") as text:
             while child.poll() is None and not _shown(text.read()):
                 time.sleep(0.1)
             _shown(text.read())

@@ -20,6 +20,7 @@ from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Scope
 
 from jobstream_local.ports import LOOPBACK
 
@@ -38,6 +39,9 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 """RFC 9110, 7.6.1: these speak of one connection, not of the message."""
+
+_NOT_PASSED_ON: Final = _HOP_BY_HOP | {"date"}
+"""The server dates each answer itself."""
 
 _PAGE_HEADERS: Final = {
     "content-security-policy": (
@@ -83,9 +87,13 @@ class Proxy:
         headers = [(k, v) for k, v in request.headers.items() if k not in _HOP_BY_HOP]
         headers.append(("x-forwarded-for", request.client.host if request.client else LOOPBACK))
         for upstream in sorted(self._upstreams, key=lambda u: u.open):
-            target = httpx.URL(f"{upstream.url}{request.url.path}", query=request.url.query.encode() or None)
+            # As it came: to decode a path and write it anew would make another one of it.
             outgoing = self._client.build_request(
-                request.method, target, headers=headers, content=bytes(body)
+                request.method,
+                upstream.url,
+                headers=headers,
+                content=bytes(body),
+                extensions={"target": _target(request.scope)},
             )
             upstream.open += 1
             try:
@@ -93,6 +101,11 @@ class Proxy:
             except httpx.ConnectError:
                 upstream.open -= 1
                 continue
+            except httpx.LocalProtocolError:
+                upstream.open -= 1
+                return _problem(
+                    400, "bad-request", "the path or a header has characters that neither may have"
+                )
             except httpx.HTTPError as error:
                 upstream.open -= 1
                 return _problem(
@@ -117,7 +130,7 @@ class Proxy:
 
         response = _ClosingStream(chunks(), status_code=answer.status_code, closing=BackgroundTask(close))
         response.raw_headers = [
-            (k.lower(), v) for k, v in answer.headers.raw if k.decode("latin-1").lower() not in _HOP_BY_HOP
+            (k.lower(), v) for k, v in answer.headers.raw if k.decode("latin-1").lower() not in _NOT_PASSED_ON
         ]
         return response
 
@@ -134,6 +147,12 @@ class _ClosingStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._closing()
+
+
+def _target(scope: Scope) -> bytes:
+    raw: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return raw + b"?" + query if query else raw
 
 
 def _problem(status: int, slug: str, detail: str, headers: dict[str, str] | None = None) -> Response:
@@ -155,8 +174,8 @@ def page_routes(page: Path) -> list[Route]:
         return FileResponse(page / "index.html", headers={**_PAGE_HEADERS, "cache-control": "no-cache"})
 
     async def asset(request: Request) -> Response:
-        file = (page / request.url.path.lstrip("/")).resolve()
-        if not file.is_relative_to(page) or not file.is_file():
+        file = _file(page, request.url.path)
+        if file is None:
             return PlainTextResponse("Not found\n", 404)
         kept = (
             "public, max-age=31536000, immutable"
@@ -172,6 +191,15 @@ def page_routes(page: Path) -> list[Route]:
     )
     routes = [Route(path, document) for path in ("/", "/ui", "/ui/{path:path}")]
     return [*routes, *(Route(path, asset) for path in ("/assets/{path:path}", *top))]
+
+
+def _file(page: Path, path: str) -> Path | None:
+    """The file of the page that a path names, if there is one."""
+    try:
+        file = (page / path.lstrip("/")).resolve()
+        return file if file.is_relative_to(page) and file.is_file() else None
+    except (OSError, ValueError):  # no name of a file: too long, or with a NUL in it
+        return None
 
 
 async def _healthz(_: Request) -> Response:
