@@ -44,8 +44,8 @@ export class EventParser {
       this.#data = [];
       return;
     }
-    // A comment is a field without a name.
-    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/.exec(line) ?? [];
+    // A comment is a field without a name. Lines end with CR and LF alone, so a value may have U+2028 in it.
+    const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (name === "event") this.#type = value;
     else if (name === "data") this.#data.push(value);
     else if (name === "id" && !value.includes("\0")) this.#id = value;

@@ -44,3 +44,11 @@ test("a stream that goes on begins with the id of the one before", () => {
   new EventParser(({ id }) => ids.push(id), "7.1").push("data: x\n\n");
   expect(ids).toEqual(["7.1"]);
 });
+
+test("what ends a line elsewhere is part of a value here", () => {
+  for (const odd of ["\u2028", "\u2029", "\u0085", "\v", "\f", "\0"]) {
+    expect(read(`event: a${odd}b\ndata: c${odd}d\n\n`)).toEqual([
+      { type: `a${odd}b`, data: `c${odd}d`, id: "", retry: null },
+    ]);
+  }
+});

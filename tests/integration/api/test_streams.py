@@ -46,6 +46,18 @@ async def _headers(
     return response, text
 
 
+@pytest.mark.parametrize("claimed", ["99.0", "1.99", "999999999999999.0", "1.0", "0.0", "x", ""])
+async def test_whatever_a_reader_claims_to_have_it_gets_the_end(
+    product: Product, api: Api, hand: Hand, claimed: str
+) -> None:
+    job = await api.submit()
+    async with Events(product.stack.api_urls, f"/jobs/{job}/events", last_id=claimed) as events:
+        await hand.claim(job)
+        await hand.succeed(job)
+        await events.ended(within=5)
+    assert events.of(job, "job")[-1].id == "3.0"
+
+
 async def test_a_job_is_seen_from_submission_to_result(product: Product, api: Api, hand: Hand) -> None:
     job = await api.submit()
     async with product.events(f"/jobs/{job}/events") as events:

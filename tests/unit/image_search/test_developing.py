@@ -149,6 +149,10 @@ def _confined(statement: str) -> subprocess.CompletedProcess[str]:
         ("open('/etc/hostname')", "Too many open files"),
         ("bytearray(1024 ** 3)", "MemoryError"),
         ("os.pipe()", "Too many open files"),
+        ("os.close(0); socket.socket()", "Too many open files"),
+        ("os.closerange(0, 2); open('/etc/hostname')", "Too many open files"),
+        ("os.dup(1)", "Invalid argument"),
+        ("os.dup2(1, 0)", "Bad file descriptor"),
     ],
 )
 def test_its_process_has_no_network_no_files_and_little_memory(statement: str, error: str) -> None:

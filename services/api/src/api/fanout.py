@@ -54,9 +54,9 @@ class Mailbox:
     (True, '')
     """
 
-    def __init__(self, *, room: int, after: Moment = _NEVER) -> None:
+    def __init__(self, *, room: int) -> None:
         self._room = room
-        self._after = after
+        self._after = _NEVER
         self._jobs: dict[str, LiveEvent] = {}
         self._progress: dict[str, LiveEvent] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +97,9 @@ class Mailbox:
     def skip_until(self, moment: Moment) -> None:
         """Take nothing any more that is not newer; for a mailbox of one job."""
         self._after = max(self._after, moment)
+        for waiting in (self._jobs, self._progress):
+            for job_id in [i for i, event in waiting.items() if event.moment <= self._after]:
+                del waiting[job_id]
 
     def take(self) -> list[LiveEvent]:
         """Return all that waits, states before progress."""

@@ -45,7 +45,7 @@ class Following:
         job_id = scope["path_params"]["job_id"]
         if not is_job_id(job_id):
             raise job_not_found(job_id)
-        mailbox = Mailbox(room=self._room, after=sse.moment_of(sse.last_event_id(scope)))
+        mailbox = Mailbox(room=self._room)
         self._hub.watch(job_id, mailbox)
         try:
             record = await self._store.job(job_id, owner=OWNER)
@@ -53,6 +53,9 @@ class Following:
                 raise job_not_found(job_id)
             snapshot = LiveEvent.of_record(record, await self._store.result(record, limit=INLINE_LIMIT))
             mailbox.put(snapshot)
+            # An event tells what was stored before it: who claims to have more than is stored has it from elsewhere.
+            if (had := sse.moment_of(sse.last_event_id(scope))) <= snapshot.moment:
+                mailbox.skip_until(had)
             if snapshot.is_final:
                 mailbox.end()
             await self._streams.serve(scope, send, mailbox, _follow_one)

@@ -38,8 +38,8 @@ def confine() -> None:
         (resource.RLIMIT_CPU, _SECONDS),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_CORE, 0),
-        # The three standard streams and not one more: without a descriptor there is no socket.
-        (resource.RLIMIT_NOFILE, 3),
+        # What is open stays so. Nothing can be opened, not even in the place of what is closed: no file, no socket.
+        (resource.RLIMIT_NOFILE, 0),
     ):
         resource.setrlimit(limit, (value, value))
 
