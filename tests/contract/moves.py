@@ -27,6 +27,7 @@ FENCED: Final[Mapping[str, Builder]] = {
     "fail": lambda i, v: [
         record.fail([i], v, kind=k, error=ERROR, retention=WEEK, token="$token") for k in ErrorKind
     ],
+    "fail_expired": lambda i, v: [record.fail_expired([i], v, error=ERROR, retention=WEEK, token="$token")],
     "stop": lambda i, v: [record.stop(i, v, retention=WEEK)],
 }
 """Moves a service makes, fenced by the version."""

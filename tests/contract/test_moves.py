@@ -22,7 +22,9 @@ CASES = [(name, source) for name, move in MOVES.items() for source in sorted(mov
 
 
 def leaving(name: str, source: JobState, **fields: object) -> dict[str, object]:
-    extra = {"cancel_requested": True} if name == "stop" else {}
+    extra: dict[str, object] = {"cancel_requested": True} if name == "stop" else {}
+    if name == "fail_expired":
+        extra["expire_by"] = WAKE
     return job_record(source, 7, **extra, **fields)
 
 
@@ -160,15 +162,13 @@ async def test_the_log_of_a_job_keeps_its_last_lines(keeper: Keeper) -> None:
 @real
 @given(kind=foreign, message=foreign)
 async def test_foreign_text_in_an_error_stays_literal(keeper: Keeper, kind: str, message: str) -> None:
-    job = job_record()
+    job = job_record(expire_by=WAKE)
     await keeper.put(job)
     error = ErrorInfo(type=kind, message=message)
 
     await keeper.apply(record.retry(job["_id"], 2, wait=WEEK, error=error))
     waiting = await keeper.job(job["_id"])
-    await keeper.apply(
-        record.fail([job["_id"]], 3, kind=ErrorKind.EXPIRED, error=error, retention=WEEK, token="t")
-    )
+    await keeper.apply(record.fail_expired([job["_id"]], 3, error=error, retention=WEEK, token="t"))
     failed = await keeper.job(job["_id"])
 
     assert waiting["error"] == waiting["attempts"][0]["error"] == {"type": kind, "message": message}
@@ -224,13 +224,27 @@ async def test_a_claim_notes_for_how_long_the_job_was_pending(keeper: Keeper) ->
 
 
 async def test_an_expired_job_fails_without_an_attempt_it_never_had(keeper: Keeper) -> None:
-    job = job_record(JobState.PENDING)
+    job = job_record(JobState.PENDING, expire_by=WAKE)
     await keeper.put(job)
-    await keeper.apply(
-        record.fail([job["_id"]], 2, kind=ErrorKind.EXPIRED, error=ERROR, retention=WEEK, token="t")
-    )
+    await keeper.apply(record.fail_expired([job["_id"]], 2, error=ERROR, retention=WEEK, token="t"))
     after = await keeper.job(job["_id"])
-    assert (after["failures"], after["attempts"]) == (0, [])
+    assert (after["failures"], "attempts" in after) == (0, False)
+
+
+@pytest.mark.parametrize("state", [JobState.PENDING, JobState.WAITING])
+async def test_a_job_that_waits_fails_only_by_an_expiry_whose_time_has_come(
+    keeper: Keeper, state: JobState
+) -> None:
+    never = job_record(state)
+    ahead = job_record(state, expire_by=datetime.now(UTC) + timedelta(minutes=1))
+    passed = job_record(state, expire_by=WAKE)
+    await keeper.put(never, ahead, passed)
+    ids = [job["_id"] for job in (never, ahead, passed)]
+    for kind in ErrorKind:
+        assert not await keeper.apply(record.fail(ids, 2, kind=kind, error=ERROR, retention=WEEK, token="t"))
+    expiry = record.fail_expired(ids, 2, error=ERROR, retention=WEEK, token="t")
+    assert await keeper.apply(expiry) == 1
+    assert [(await keeper.job(i))["state"] for i in ids] == [state, state, JobState.FAILED]
 
 
 async def test_the_attempt_of_a_worker_that_was_taken_over_is_closed_without_its_name(keeper: Keeper) -> None:

@@ -18,6 +18,7 @@ from service_chassis.metrics import Metrics
 from service_chassis.settings import MongoDriver
 from tests.contract.builders import TAKEN_AT, Stood, failed, job_record, on, succeeded
 from tests.contract.keepers import Keeper, MongoKeeper
+from tests.contract.moves import WAKE
 
 
 class Heard:
@@ -76,7 +77,8 @@ def story(keeper: Keeper) -> Story:
 async def test_a_letter_is_kept_and_its_job_fails_and_everybody_hears_it(
     keeper: Keeper, story: Story, kind: ErrorKind
 ) -> None:
-    job = job_record()
+    late = kind is ErrorKind.EXPIRED
+    job = job_record(JobState.PENDING, expire_by=WAKE) if late else job_record()
     await keeper.put(job)
     letter = failed(job["_id"], kind=kind, error=ErrorInfo(type="$$ROOT", message="$a ☃"))
 
@@ -217,7 +219,7 @@ async def test_a_failure_is_counted_in_its_minute_once_however_often_its_letter_
     task = f"counted-{uuid4()}"
     began = datetime.now(UTC) - timedelta(seconds=1)
     ran = job_record(task=task, waited=2_000, started_at=began)
-    stalled, expired = job_record(task=task), job_record(JobState.PENDING, task=task)
+    stalled, expired = job_record(task=task), job_record(JobState.PENDING, task=task, expire_by=began)
     await keeper.put(ran, stalled, expired)
     letters = [
         failed(ran["_id"], kind=ErrorKind.REJECTED),

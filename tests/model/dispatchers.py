@@ -165,7 +165,7 @@ def _far(turn: Turn, index: int, d: Dispatcher) -> None:
 
 def _letter(turn: Turn, index: int, d: Dispatcher) -> None:
     n, idle = f"d{index}", turn.dispatcher(index, IDLE)
-    sent = turn.state.letters | {Outcome(d.version, judged=True)}
+    sent = turn.state.letters | {Outcome(d.version, judged=True, expired=d.kind == "expire")}
     turn.go(f"{n}: sends a dead letter", idle._replace(letters=sent))
     turn.go(f"{n}: cannot send a dead letter", idle, cost="away")
 

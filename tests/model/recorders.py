@@ -63,11 +63,12 @@ def _keep(turn: Turn, lane: Lane, outcome: Outcome, then: Recorder) -> None:
 
 
 def _move(turn: Turn, lane: Lane, outcome: Outcome, then: Recorder) -> None:
-    job = turn.after(lane.move, lane.role, version=outcome.version)
+    move = "fail_expired" if outcome.expired else lane.move
+    job = turn.after(move, lane.role, version=outcome.version)
     if job is None:
-        _go(turn, lane, f"{lane.move} matches nothing", then)
+        _go(turn, lane, f"{move} matches nothing", then)
     else:
-        _go(turn, lane, lane.move, then, turn.moved(job))
+        _go(turn, lane, move, then, turn.moved(job))
 
 
 def _commit(turn: Turn, lane: Lane, outcome: Outcome, _: Recorder) -> None:

@@ -40,6 +40,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         ),
         _scenario("expiry", expires=True, workers=1, crash=1),
         _scenario("expiry and duplicates", expires=True, crash=1, duplicate=1),
+        _scenario("a stranger", expires=True, forge=1, workers=1),
         _scenario("expiry of a full worker's job", "copies", expires=True, full=1, workers=1),
         _scenario("a pause", "pauses", pause=1, workers=1),
         _scenario("a pause and a crash", "pauses", pause=1, crash=1),

@@ -56,7 +56,9 @@ class Outcome(NamedTuple):
     timely: bool = True
     """Whether the lease held when Kafka acknowledged it."""
     judged: bool = False
-    """Whether a dispatcher sent it, not the worker of the attempt."""
+    """Whether a dispatcher sent it (or a stranger), not the worker of the attempt."""
+    expired: bool = False
+    """Whether it says that the job was not started in time."""
 
 
 class Worker(NamedTuple):
@@ -122,6 +124,7 @@ class Budget(NamedTuple):
     outage: int = 0
     rollback: int = 0
     forget: int = 0
+    forge: int = 0
     pause: int = 0
     brake: int = 0
     cancel: int = 0

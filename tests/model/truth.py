@@ -56,6 +56,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "fail": lambda v, **_: record.fail(
         ["j"], v, kind=ErrorKind.EXHAUSTED, error=_ERROR, retention=_KEPT, token="t"
     ),
+    "fail_expired": lambda v, **_: record.fail_expired(["j"], v, error=_ERROR, retention=_KEPT, token="t"),
     "far_out": lambda v, wake_at, **_: keeping.far_out(["j"], v, wake_at=wake_at),
     "republish": lambda v, **_: keeping.republish(["j"], v),
     "hand_over": lambda v, **_: keeping.hand_over(["j"], v),
@@ -210,6 +211,9 @@ def _judge_move(name: str, before: Mapping[str, Any], after: Mapping[str, Any], 
     expect(
         ("expire_at" in after) == (target in FINAL), f"{name} leaves a {target} job with the wrong expire_at"
     )
+    if target is JobState.FAILED and source is not JobState.RUNNING:
+        in_time = "expire_by" not in before or before["expire_by"] > _NOW
+        expect(not in_time, f"{name} of a job that waits and has not expired")
     burnt = after["failures"] - before["failures"]
     ended = name in _BURN and source is JobState.RUNNING
     expect(burnt == ended or after["redrives"] > before["redrives"], f"{name} counts {burnt} attempts")

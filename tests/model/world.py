@@ -1,6 +1,7 @@
-"""What nobody does: time passes, Kafka delivers again or loses, MongoDB goes away or rolls back."""
+"""What nobody does: time passes, Kafka delivers again or loses, MongoDB goes away or rolls back; and a stranger."""
 
 from job_contracts.lifecycle import JobState
+from tests.model.state import Outcome
 from tests.model.turn import Turn, is_on
 
 _TOPICS = ("jobs", "results", "letters")
@@ -12,6 +13,8 @@ def steps(turn: Turn) -> None:
         _time(turn)
     _kafka(turn)
     _mongodb(turn)
+    if turn.live and turn.may("forge"):
+        _stranger(turn)
 
 
 def _time(turn: Turn) -> None:
@@ -47,6 +50,17 @@ def _kafka(turn: Turn) -> None:
             for message in getattr(state, f"{topic}_read"):
                 again = state._replace(**{topic: getattr(state, topic) | {message}})
                 turn.go(f"kafka: delivers a message of {topic} again", again, cost="duplicate")
+
+
+def _stranger(turn: Turn) -> None:
+    """Letters of the right version for a job that nobody runs: forged, or sent by a fault of ours."""
+    state, job = turn.state, turn.state.job
+    assert job is not None
+    if job.state != JobState.RUNNING:
+        for expired in (False, True):
+            letter = Outcome(job.version, judged=True, expired=expired)
+            what = "an expiry" if expired else "a failure"
+            turn.go(f"stranger: says {what}", state._replace(letters=state.letters | {letter}), cost="forge")
 
 
 def _mongodb(turn: Turn) -> None:

@@ -1,7 +1,7 @@
 """The order in which dead letters are parked, and what an outage leaves behind."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -123,16 +123,19 @@ async def test_what_became_of_each_message_is_counted() -> None:
 
 
 @given(
-    states=st.lists(st.tuples(st.sampled_from(list(JobState)), st.integers(1, 5)), min_size=1, max_size=6),
+    states=st.lists(
+        st.tuples(st.sampled_from(list(JobState)), st.integers(1, 5), st.booleans()), min_size=1, max_size=6
+    ),
     letters=st.lists(
         st.tuples(st.integers(0, 6), st.integers(1, 5), st.sampled_from(list(ErrorKind))), max_size=20
     ),
 )
 async def test_every_letter_is_kept_and_a_job_fails_only_out_of_a_state_that_may_fail(
-    states: list[tuple[JobState, int]], letters: list[tuple[int, int, ErrorKind]]
+    states: list[tuple[JobState, int, bool]], letters: list[tuple[int, int, ErrorKind]]
 ) -> None:
     bench = Bench()
-    before = [job_record(state, version) for state, version in states]
+    expired = {"expire_by": datetime(2026, 1, 1, tzinfo=UTC)}
+    before = [job_record(state, version, **(expired if late else {})) for state, version, late in states]
     bench.put(*before)
     ids = [record["_id"] for record in before] + [job_record()["_id"]]
 
@@ -141,10 +144,12 @@ async def test_every_letter_is_kept_and_a_job_fails_only_out_of_a_state_that_may
     )
 
     assert len(bench.store.letters) == len(letters)
-    sent = {(n % len(ids), version) for n, version, _ in letters}
+    sent = {(n % len(ids), version, kind is ErrorKind.EXPIRED) for n, version, kind in letters}
     for n, record in enumerate(before):
         after = bench.store.jobs[record["_id"]]
-        moves = JobState(record["state"]) in MOVES["fail"].sources and (n, record["version"]) in sent
+        waits = JobState(record["state"]) in MOVES["fail_expired"].sources and "expire_by" in record
+        runs = JobState(record["state"]) in MOVES["fail"].sources
+        moves = (waits or runs) and (n, record["version"], waits) in sent
         assert after["version"] == record["version"] + moves
         assert after["state"] == (JobState.FAILED if moves else record["state"])
     moved = sum(bench.store.jobs[record["_id"]]["version"] > record["version"] for record in before)

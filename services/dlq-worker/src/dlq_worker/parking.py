@@ -11,7 +11,7 @@ from uuid import uuid4
 from job_contracts.lifecycle import ErrorKind, JobState
 from job_contracts.messages import ErrorInfo, JobFailed, MessageRejected, UnreadableError, read_dead_letter
 from job_contracts.minutes import Addition, Ending, additions
-from job_contracts.record import STRAY_MARGIN, GuardedMove, fail
+from job_contracts.record import STRAY_MARGIN, GuardedMove, fail, fail_expired
 from job_contracts.rejection import Received, reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record
@@ -163,10 +163,16 @@ class Parking:
         alike: dict[tuple[int, ErrorKind, ErrorInfo], list[str]] = defaultdict(list)
         for failure in failures:
             alike[failure.version, failure.kind, _shortened(failure.error)].append(failure.job_id)
-        return [
-            fail(ids, version, kind=kind, error=error, retention=self._retention, token=token)
-            for (version, kind, error), ids in alike.items()
-        ]
+        return [self._move(ids, *same, token) for same, ids in alike.items()]
+
+    def _move(
+        self, ids: Sequence[str], version: int, kind: ErrorKind, error: ErrorInfo, token: str
+    ) -> GuardedMove:
+        retention = self._retention
+        if kind is ErrorKind.EXPIRED:
+            return fail_expired(ids, version, error=error, retention=retention, token=token)
+        # It says that the job ran: one that waits it cannot end.
+        return fail(ids, version, kind=kind, error=error, retention=retention, token=token)
 
 
 def _read(received: Received) -> DeadLetter:

@@ -19,6 +19,7 @@ from job_contracts.record import (
     GuardedMove,
     after,
     due,
+    expired,
     literal,
     not_after_expiry,
     pending_wake,
@@ -92,8 +93,7 @@ def expire(job_id: str, version: int, *, wake_at: object) -> GuardedMove:
         "version": version,
         "state": {"$in": _UNSTARTED},
         "wake_at": wake_at,
-        "expire_by": {"$exists": True},
-        "$expr": {"$lte": ["$expire_by", NOW]},
+        **expired(),
     }
     return GuardedMove(guard, [{"$set": {"wake_at": after(LETTER_CHECK)}}])
 

@@ -237,18 +237,32 @@ def fail(
     retention: timedelta,
     token: str,
 ) -> GuardedMove:
-    """Running (or expired: pending, waiting) → failed; the letters were stored before. `token` as in `succeed`."""
-    ran = {"$eq": ["$state", str(JobState.RUNNING)]}
-    fields = {
+    """Running → failed; the letters were stored before. `token` as in `succeed`."""
+    attempt = {"attempts": _close_attempt(str(kind), error), "failures": {"$add": ["$failures", 1]}}
+    fields = attempt | _failed(kind, error, retention=retention, token=token)
+    update = [_set("fail", version, fields), {"$unset": _AFTER_FAILURE}]
+    return GuardedMove(_guard("fail", ids, version), update)
+
+
+def fail_expired(
+    ids: Sequence[str], version: int, *, error: ErrorInfo, retention: timedelta, token: str
+) -> GuardedMove:
+    """Pending or waiting → failed, if it has expired by MongoDB's clock, whatever the letter says."""
+    fields = _failed(ErrorKind.EXPIRED, error, retention=retention, token=token)
+    update = [_set("fail_expired", version, fields), {"$unset": _AFTER_FAILURE}]
+    return GuardedMove(_guard("fail_expired", ids, version) | expired(), update)
+
+
+def _failed(kind: ErrorKind, error: ErrorInfo, *, retention: timedelta, token: str) -> dict[str, Any]:
+    return {
         "ended_by": literal(token),
-        "attempts": {"$cond": [ran, _close_attempt(str(kind), error), {"$ifNull": ["$attempts", []]}]},
-        "failures": {"$cond": [ran, {"$add": ["$failures", 1]}, "$failures"]},
         "error": error_doc(error, kind),
         "finished_at": NOW,
         "expire_at": after(retention),
     }
-    update = [_set("fail", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at", "reason", "progress"]}]
-    return GuardedMove(_guard("fail", ids, version), update)
+
+
+_AFTER_FAILURE: Final = [*_AFTER_RUNNING, "wake_at", "reason", "progress"]
 
 
 def pending_wake() -> dict[str, Any]:
@@ -264,6 +278,11 @@ def parked_wake() -> dict[str, Any]:
 def not_after_expiry(when: dict[str, Any]) -> dict[str, Any]:
     """Return the moment, or that of the job's expiry if it comes first."""
     return {"$min": [when, {"$ifNull": ["$expire_by", when]}]}
+
+
+def expired() -> Filter:
+    """Jobs whose `expire_by` has passed; to MongoDB, a field that is not there would be less than any moment."""
+    return {"expire_by": {"$exists": True}, "$expr": {"$lte": ["$expire_by", NOW]}}
 
 
 def due() -> Filter:
