@@ -96,7 +96,7 @@ def _holds(value: Any, wanted: Any) -> bool:
 _CONDITIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "$in": lambda value, argument: value in argument,
     "$all": lambda value, argument: value is not MISSING and set(argument) <= set(value),
-    "$ne": lambda value, argument: value != argument,
+    "$ne": lambda value, argument: argument not in value if isinstance(value, list) else value != argument,
     "$lt": lambda value, argument: value is not MISSING and value < argument,
     "$lte": lambda value, argument: value is not MISSING and value <= argument,
     "$gt": lambda value, argument: value is not MISSING and value > argument,

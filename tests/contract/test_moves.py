@@ -155,6 +155,7 @@ async def test_the_log_of_a_job_keeps_its_last_lines(keeper: Keeper) -> None:
             for n in range(first, first + 50)
         ]
         assert await keeper.apply(keeping.append_logs(job["_id"], 2, lines)) == 1
+        assert await keeper.apply(keeping.append_logs(job["_id"], 2, lines)) == 0, "a repeat adds nothing"
     kept = (await keeper.job(job["_id"]))["logs"]
     assert [line["message"] for line in kept] == [f"$line {n}" for n in range(50, 150)]
 

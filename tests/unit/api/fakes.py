@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -126,9 +126,14 @@ class FakeStore:
             },
         )
 
+    async def versions(self, ids: Collection[str]) -> dict[str, tuple[int, int]]:
+        return {job["_id"]: (job["version"], job["revision"]) for job in self.jobs if job["_id"] in ids}
+
 
 def _hold_alike(job: Record, new: Record) -> bool:
     """Whether a unique index would refuse the new job."""
+    if job["_id"] == new["_id"]:
+        return True
     if job["owner"] != new["owner"]:
         return False
     keys = [r.get("idempotency", {}).get("key") for r in (job, new)]

@@ -15,7 +15,7 @@ from job_contracts.messages import read_event, read_requested
 from job_contracts.record import GuardedMove
 from job_contracts.topics import Topic
 from service_chassis.metrics import Metrics
-from service_chassis.publisher import Outgoing, PublishError
+from service_chassis.publisher import Outgoing, PublishError, RefusedError
 from tests.support.waiting import until_true
 from tests.unit.api.fakes import record
 
@@ -28,11 +28,14 @@ class FakePublisher:
         self.open = asyncio.Event()
         self.open.set()
         self.is_away = False
+        self.too_large: bytes | None = None
 
     async def publish(self, topic: str, messages: Sequence[Outgoing]) -> None:
         await self.open.wait()
         if self.is_away:
             raise PublishError("away")
+        if any(message.key == self.too_large for message in messages):
+            raise RefusedError("MessageSizeTooLargeError")
         self.batches.append((topic, list(messages)))
 
     def sizes(self, topic: str) -> list[int]:
@@ -226,3 +229,15 @@ async def test_an_idle_backlog_asks_nothing() -> None:
     store = FakeBacklogStore([])
     await Backlog(store=store).look()
     assert store.asked == []
+
+
+async def test_what_kafka_will_never_take_is_dropped_alone() -> None:
+    rig = Rig()
+    jobs = [record(_id=f"job-{n}") for n in range(9)]
+    rig.publisher.too_large = jobs[4]["_id"].encode()
+    rig.store(*jobs)
+    rest = sorted(job["_id"] for job in jobs if job != jobs[4])
+    await until_true(lambda: len(rig.heard.ids) >= 8, within=2, what="the others to be acknowledged")
+    await until_true(lambda: len(rig.shown()) >= 8, within=2, what="the others to be announced")
+    assert (sorted(rig.heard.ids), sorted(rig.shown())) == (rest, rest)
+    assert (rig.dropped(Topic.JOBS), rig.dropped(Topic.JOB_EVENTS)) == (1, 1)

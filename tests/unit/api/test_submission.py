@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson.errors import InvalidDocument
 from pymongo.errors import AutoReconnect
 
 from api.catalogue import Catalogue
@@ -416,3 +418,25 @@ async def test_a_key_that_is_let_go_between_insert_and_look_is_tried_again() -> 
     assert rig.store.looks == 2
     rig.store.vanish = 99
     assert (await rig.refused(_job(unique_key="u"))).kind.slug == "unavailable"
+
+
+async def test_a_job_that_cannot_be_stored_costs_none_that_comes_with_it() -> None:
+    rig = Rig()
+    insert = rig.store.insert
+
+    async def refuse(records: Sequence[dict[str, Any]]) -> set[int]:
+        bad = [r for r in records if r["payload"] == '{"a":1}']
+        # As a driver does that has sent a part of it already.
+        lost = await insert([r for r in records if r not in bad][: 3 if bad else None])
+        if bad:
+            raise InvalidDocument("a bad one")
+        return lost
+
+    rig.store.insert = refuse  # type: ignore[method-assign]
+    jobs = [_job(tags=[f"t{n}"]) for n in range(9)]
+    jobs[4] = {"task": "any", "payload": {"a": 1}}
+    answers = await asyncio.gather(*(rig.post(job) for job in jobs), return_exceptions=True)
+    assert isinstance(answers.pop(4), InvalidDocument)
+    assert all(isinstance(answer, Accepted) and answer.is_new for answer in answers)
+    assert sorted(job["tags"][0] for job in rig.store.jobs) == [f"t{n}" for n in range(9) if n != 4]
+    assert len(rig.announcer.told) == 8

@@ -27,9 +27,8 @@ class MongoBatchStore:
             refused = await insert_new(self._batches, [batches[i] for i in missing])
             begun |= {i: batches[i] for position, i in enumerate(missing) if position not in refused}
             for i in (missing[position] for position in refused):
-                key = {"owner": batches[i]["owner"], "idempotency.key": batches[i]["idempotency"]["key"]}
                 # It may have been removed since: then the key is free.
-                if (found := await self._batches.find_one(key)) is not None:
+                if (found := await self._batches.find_one(_taken_by(batches[i]))) is not None:
                     begun[i] = found
         return [begun[i] for i in range(len(batches))]
 
@@ -59,3 +58,10 @@ class MongoBatchStore:
         ]
         found = await self._mongo.aggregate(Collection.JOBS, walk, hint="by_batch")
         return {row["_id"]: row["count"] for row in found}
+
+
+def _taken_by(batch: BatchRecord) -> dict[str, Any]:
+    """Return the filter of what has the key of a batch; one without a key has met itself, of an earlier try."""
+    if "idempotency" not in batch:
+        return {"_id": batch["_id"]}
+    return {"owner": batch["owner"], "idempotency.key": batch["idempotency"]["key"]}

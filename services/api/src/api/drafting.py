@@ -1,6 +1,6 @@
 """A submission that was judged, and the record it becomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ class Draft:
     task: CatalogueEntry
     key: tuple[str, bytes] | None
     traceparent: str | None
+    job_id: str = field(default_factory=lambda: str(uuid7()))
+    """The id its job has unless another is given; the same however often it is stored."""
 
     @property
     def idempotency(self) -> tuple[str, str] | None:
@@ -98,7 +100,7 @@ def new_record(
     form = draft.form
     state, reason, wake_at = _standing(form, now, look_at)
     record: dict[str, Any] = {
-        "_id": job_id or str(uuid7()),
+        "_id": job_id or draft.job_id,
         "owner": draft.owner,
         "task": form.task,
         "payload": draft.payload,

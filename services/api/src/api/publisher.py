@@ -16,8 +16,9 @@ from job_contracts.topics import Topic
 from job_contracts.views import Record, encode_view, event_headers, job_view, requested
 from service_chassis import failpoints
 from service_chassis.gathering import Gathering
+from service_chassis.isolation import isolate
 from service_chassis.metrics import Metrics
-from service_chassis.publisher import Outgoing, Publisher, PublishError
+from service_chassis.publisher import Outgoing, Publisher
 
 log = logging.getLogger(__name__)
 
@@ -110,15 +111,25 @@ class _Lane:
             await self._gathering.wait()
             items = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
             self._gathering.took(len(items))
+            refused: Exception | None = None
             try:
-                await self._publisher.publish(self._topic, self._messages_of(items))
-            except PublishError as error:
+                async for part, answer in isolate(self._publish, items):
+                    items = items[len(part) :]
+                    if isinstance(answer, Exception):
+                        refused = answer
+                        self._dropped.inc()
+                    else:
+                        self._acknowledged([record for record, _ in part])
+            except Exception as error:  # noqa: BLE001  an outage, whoever's it is
                 self._dropped.inc(len(items))
                 log.debug("announcement.dropped", extra={"topic": self._topic, "reason": str(error)})
-            else:
-                if failpoints.ON:
-                    failpoints.hit("after_publish")
-                self._acknowledged([record for record, _ in items])
+            if refused is not None:
+                log.error("announcement.refused", extra={"topic": self._topic, "reason": repr(refused)[:200]})
+
+    async def _publish(self, items: Sequence[News]) -> None:
+        await self._publisher.publish(self._topic, self._messages_of(items))
+        if failpoints.ON:
+            failpoints.hit("after_publish")
 
 
 def _nobody(_: Sequence[Record]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
@@ -42,6 +42,9 @@ class SubmissionStore(Protocol):
     async def holders(self, *, idempotency: Iterable[Key], unique: Iterable[Key]) -> Holders:
         """Return the jobs that hold these keys."""
 
+    async def versions(self, ids: Collection[str]) -> Mapping[str, object]:
+        """Return something of those of these jobs that are there."""
+
 
 class Announcer(Protocol):
     """Tells others behind the answer; never waits, never fails."""
@@ -60,6 +63,8 @@ class Accepted:
 
 
 Outcome = Accepted | Problem
+NewJob = tuple[dict[str, Any], bytes]
+"""The record of a job that is to be stored, and its view."""
 
 
 class Submissions:
@@ -140,27 +145,25 @@ class Submissions:
         now = whole_milliseconds(self._now())
         look_at = first_look(now)
         records = [new_record(draft, now, look_at) for draft in drafts]
+        # Before anything is stored: what cannot be shown fails here, and the group is made again without it.
+        views = [encode_view(job_view(record)) for record in records]
         answers: dict[int, Outcome] = {}
         for _ in range(_TRIES):
-            await self._store_once(drafts, records, answers)
+            await self._store_once(drafts, list(zip(records, views, strict=True)), answers)
             if len(answers) == len(drafts):
                 break
         busy = unavailable("the jobs that hold this key come and go too fast")
         return [answers.get(i, busy) for i in range(len(drafts))]
 
     async def _store_once(
-        self, drafts: Sequence[Draft], records: Sequence[dict[str, Any]], answers: dict[int, Outcome]
+        self, drafts: Sequence[Draft], jobs: Sequence[NewJob], answers: dict[int, Outcome]
     ) -> None:
         """Store what has no answer yet, and answer the others with the jobs that hold their keys."""
         first = _first_of_each_key(drafts, [i for i in range(len(drafts)) if i not in answers])
-        lost = await self._store.insert([records[i] for i in first])
+        lost = await self._store.insert([jobs[i][0] for i in first])
         if failpoints.ON:
             failpoints.hit("after_insert")
-        new = [i for position, i in enumerate(first) if position not in lost]
-        views = [encode_view(job_view(records[i])) for i in new]
-        self._announcer.stored([(records[i], view) for i, view in zip(new, views, strict=True)])
-        for i, view in zip(new, views, strict=True):
-            answers[i] = Accepted(records[i]["_id"], view, True)
+        self._take(jobs, [i for position, i in enumerate(first) if position not in lost], answers)
         if losers := [i for i in range(len(drafts)) if i not in answers]:
             holders = await self._store.holders(
                 idempotency={key for i in losers if (key := drafts[i].idempotency)},
@@ -169,6 +172,15 @@ class Submissions:
             for i in losers:
                 if (answer := _answer_of_holder(drafts[i], holders)) is not None:
                     answers[i] = answer
+        if rest := {drafts[i].job_id: i for i in range(len(drafts)) if i not in answers}:
+            # An earlier try has stored these, in a group of which another could not be stored.
+            self._take(jobs, [rest[job_id] for job_id in await self._store.versions(rest)], answers)
+
+    def _take(self, jobs: Sequence[NewJob], which: Sequence[int], answers: dict[int, Outcome]) -> None:
+        self._announcer.stored([jobs[i] for i in which])
+        for i in which:
+            record, view = jobs[i]
+            answers[i] = Accepted(record["_id"], view, True)
 
 
 def check_key(key: str | None) -> None:

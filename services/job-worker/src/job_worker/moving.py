@@ -10,6 +10,7 @@ from job_contracts.record import GuardedMove
 from job_contracts.views import Record
 from service_chassis.backoff import Backoff
 from service_chassis.grouping import Grouped
+from service_chassis.isolation import apply_apart
 from service_chassis.mongo import is_outage
 from service_chassis.publisher import PublishError
 
@@ -80,10 +81,11 @@ class Moving:
         return [None] * len(group)
 
     async def _make(self, group: Sequence[_Wanted]) -> Sequence[Record | None]:
-        wanted = {w.job_id: w for w in group}
-        stored = await self.until_answered(self._apply_and_read, list(wanted.values()))
-        moved = {i: r for i, r in stored.items() if r["version"] == wanted[i].version + 1}
-        return [moved.get(w.job_id) for w in group]
+        stored = await self.until_answered(self._apply_and_read, group)
+        records = (stored.get(w.job_id) for w in group)
+        return [
+            r if r and r["version"] == w.version + 1 else None for w, r in zip(group, records, strict=True)
+        ]
 
     async def _announce(self, group: Sequence[Record]) -> Sequence[None]:
         await self.announce(group)
@@ -91,7 +93,7 @@ class Moving:
 
     async def _apply_and_read(self, group: Sequence[_Wanted]) -> dict[str, Record]:
         await self._store.apply([move for w in group for move in w.moves])
-        return await self._store.records([w.job_id for w in group])
+        return await self._store.records({w.job_id for w in group})
 
     async def until_answered(self, ask: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Ask MongoDB until it answers: an outage is none of a job's business."""
@@ -109,11 +111,13 @@ class Moving:
 
     async def announce(self, records: Sequence[Record]) -> None:
         """Publish stored states; what does not get through is repaired by `wake_at` and by readers' reconcile."""
-        if not records:
-            return
         pending = [r for r in records if r["state"] == JobState.PENDING]
         try:
-            await self._publisher.changed(records)
-            await self._publisher.requested(pending)
+            await apply_apart(self._publisher.changed, records, refused=_not_told)
+            await apply_apart(self._publisher.requested, pending, refused=_not_told)
         except PublishError as error:
             log.warning("announcement.lost", extra={"jobs": len(records), "reason": str(error)})
+
+
+def _not_told(record: Record, error: Exception) -> None:
+    log.error("announcement.refused", extra={"job_id": record["_id"], "reason": repr(error)[:200]})

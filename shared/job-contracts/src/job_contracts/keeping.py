@@ -102,7 +102,8 @@ _UNSTARTED: Final = [str(state) for state in JobState if state in MOVES["cancel"
 
 
 def append_logs(job_id: str, version: int, lines: Sequence[Mapping[str, Any]]) -> GuardedMove:
-    """Add what the running attempt has told to the log of its job."""
-    guard = {"_id": job_id, "version": version, "state": str(JobState.RUNNING)}
+    """Add what the running attempt has told to the log of its job; repeated it matches nothing."""
+    guard: Filter = {"_id": job_id, "version": version, "state": str(JobState.RUNNING)}
+    guard["logs"] = {"$ne": dict(lines[-1])}
     whole = {"$concatArrays": [{"$ifNull": ["$logs", []]}, literal(list(lines))]}
     return GuardedMove(guard, [{"$set": {"logs": {"$slice": [whole, -LOGS_KEPT]}}}])

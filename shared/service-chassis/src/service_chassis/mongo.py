@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import AsyncMongoClient, IndexModel
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
+    ProtocolError,
     PyMongoError,
     WTimeoutError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from service_chassis.health import Status
@@ -34,8 +36,16 @@ POOL = 50
 
 _REFRESH = timedelta(seconds=2)
 
-_PASSING = frozenset({64, 91, 189, 262, 10107, 11600, 11602, 13435, 13436})
-"""Codes of a server that shuts down, steps down or has no majority just now (MongoDB, error_codes.yml)."""
+_PASSING = frozenset(
+    # Unreachable, slow or busy: HostUnreachable, HostNotFound, LockTimeout, CursorNotFound, MaxTimeMSExpired,
+    # NetworkTimeout, WriteConflict, ReadConcernMajorityNotAvailableYet, ExceededMemoryLimit, SnapshotUnavailable.
+    {6, 7, 24, 43, 50, 89, 112, 134, 146, 246, 262, 365, 9001}
+    # Shuts down, steps down, has no majority or no room on its disk just now.
+    | {64, 91, 100, 189, 10107, 11600, 11601, 11602, 13435, 13436, 14031}
+    # Does not let us in: an operator changes rights or passwords, and no job is to blame.
+    | {13, 18}
+)
+"""Codes of a server that may answer otherwise later (MongoDB, error_codes.yml)."""
 
 
 class IndexSpec(Protocol):
@@ -61,7 +71,7 @@ def index_models(specs: Sequence[IndexSpec]) -> list[IndexModel]:
 
 def is_outage(error: BaseException) -> bool:
     """Whether MongoDB, not the request, is to blame, so that the same call may work later."""
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | TimeoutError):
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | ProtocolError | WTimeoutError | TimeoutError):
         return True
     if isinstance(error, BulkWriteError):
         refused = error.details.get("writeErrors", [])
@@ -106,17 +116,24 @@ class Mongo:
     def collection(self, name: str) -> Collection:
         """Return a collection whose writes are journaled by a majority before they are acknowledged.
 
-        Reads are majority reads, so that an event is never built from what may be rolled back.
+        Reads are majority reads of the primary, so that an event is never built from what may be rolled back, nor
+        a move judged by what is not there yet. Nothing that the URI says can weaken any of this.
         """
         # Kept, because making one costs as much as encoding a command.
         if name not in self._collections:
             # That is UTC. Were it named as `tzinfo`, each time would be converted to the zone it has.
-            options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+            # What cannot be read as it is, such as a year beyond 9999, must not hide what is read with it.
+            options: CodecOptions[dict[str, Any]] = CodecOptions(
+                tz_aware=True,
+                datetime_conversion=DatetimeConversion.DATETIME_CLAMP,
+                unicode_decode_error_handler="replace",
+            )
             self._collections[name] = self._client[self._settings.database].get_collection(
                 name,
                 codec_options=options,
                 write_concern=WriteConcern(w="majority", j=True),
                 read_concern=ReadConcern("majority"),
+                read_preference=ReadPreference.PRIMARY,
             )
         return self._collections[name]
 
@@ -150,13 +167,16 @@ class Mongo:
             try:
                 async with asyncio.timeout(5):
                     asked = time.monotonic()
-                    hello = await self._client.admin.command("hello")
+                    hello = await self._client.admin.command("hello", read_preference=ReadPreference.PRIMARY)
                     told = hello["localTime"].replace(tzinfo=UTC)
                     self._clock.heard(told, asked=asked, answered=time.monotonic())
                 if not self._indexed.is_set():
                     await self._create_indexes()
                 self._say(True, "connected")
-            except (PyMongoError, OSError, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, PyMongoError | OSError):
+                    # Whatever it is, contact is looked for again.
+                    log.exception("mongo.contact_failed")
                 # PyMongo's message goes on with its settings and the whole topology.
                 told = str(error).partition(" (configured")[0].partition(", Timeout:")[0]
                 self._say(False, f"{type(error).__name__}: {told[:200]}")
