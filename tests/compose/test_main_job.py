@@ -1,5 +1,9 @@
 """The main job by the one door, and what each container may not do."""
 
+import asyncio
+import json
+from urllib.parse import urlsplit
+
 import httpx
 import pytest
 
@@ -42,6 +46,43 @@ async def test_an_event_comes_through_the_gateway_as_soon_as_from_the_api(stack:
     late = sorted(by_gateway.of(job)[-1].at - by_api.of(job)[-1].at for job in jobs)
     # Buffering would hold events back until more came, or for a second.
     assert late[len(late) // 2] < 0.1, f"the gateway holds events back: {late}"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "/jobs/%2e%2e/images/{hash}",
+        "/jobs/../images/{hash}",
+        "/./images/{hash}",
+        "//images/{hash}",
+        "/%69mages/{hash}",
+        "/images/{hash}?x=1",
+    ],
+)
+async def test_a_path_that_is_written_in_another_way_leaves_nothing_in_the_place_of_a_picture(
+    stack: Containers, odd: str
+) -> None:
+    async with stack.api() as api:
+        job = await api.submit("image.search", {"query": f"a path {odd}", "count": 1})
+        view = await api.finish(job)
+    path = urlsplit(view["result"]["images"][0]["urls"]["thumb"]).path
+    base = httpx.URL(stack.url)
+    reader, writer = await asyncio.open_connection(base.host, base.port)
+    target = odd.format(hash=path.rpartition("/")[2])
+    head = f"GET {target} HTTP/1.1\r\nHost: {base.netloc.decode()}\r\nConnection: close\r\n\r\n"
+    writer.write(head.encode())
+    await reader.read()
+    writer.close()
+    async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        answers = [await client.get(path) for _ in range(2)]
+    assert [(a.status_code, a.headers["x-cache"]) for a in answers] == [(200, "MISS"), (200, "HIT")]
+
+
+async def test_a_key_in_env_reaches_who_reads_it_and_nobody_else(stack: Containers) -> None:
+    keys = {"PIXABAY__API_KEY": "canary-pixabay", "ACCESS__PASSWORDS": '{"api":"canary-access"}'}
+    told = json.loads(await stack.compose("config", "--format", "json", env=keys))["services"]
+    holders = {name for name, service in told.items() if "canary" in json.dumps(service)}
+    assert holders == {"job-worker"}
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "gateway"])

@@ -1,7 +1,7 @@
 """Every setting there is, as the models declare it: name, default, readers, reason.
 
-`python -m tests.unit.settings.described` writes `.env.example` and the table of
-docs/configuration.md anew; the tests beside this compare them.
+`python -m tests.unit.settings.described` writes `.env.example`, the table of docs/configuration.md and what Compose
+hands to each service anew; the tests beside this compare them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,6 +25,7 @@ from result_worker.settings import Settings as ResultWorkerSettings
 ROOT: Final = Path(__file__).resolve().parents[3]
 ENV_EXAMPLE: Final = ROOT / ".env.example"
 CONFIGURATION: Final = ROOT / "docs/configuration.md"
+COMPOSE: Final = ROOT / "deploy/compose/settings.yml"
 BEGIN: Final = "<!-- settings: begin -->\n"
 END: Final = "<!-- settings: end -->\n"
 
@@ -38,6 +39,16 @@ MODELS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
 
 OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name"}
 """Defaults that differ from machine to machine."""
+
+
+OF_THE_FILES: Final = frozenset(
+    {
+        *(f"KAFKA__{name}" for name in ("BOOTSTRAP_SERVERS", "SECURITY_PROTOCOL", "SASL_MECHANISM")),
+        *("KAFKA__USERNAME", "KAFKA__PASSWORD", "KAFKA__CA_FILE", "MONGO__URI", "ACCESS__PASSWORDS"),
+        *("OPS__HOST", "OPS__PORT", "HTTP__HOST", "HTTP__PORT", "HTTP__TRUSTED_PROXIES"),
+    }
+)
+"""Compose's own files say these, each service its own: one .env cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +134,27 @@ def env_example() -> str:
     return "\n".join(lines) + "\n"
 
 
+def compose_settings() -> str:
+    """Return what Compose hands on to each service by name: a key in .env reaches who reads it, and nobody else."""
+    lines = [
+        "# Which variables of .env, or of the shell, reach which service: those it reads. Written by",
+        "# `.venv/bin/python -m tests.unit.settings.described`; what is not set there keeps its default.",
+        "services:",
+    ]
+    for service in MODELS:
+        names = {s.name.partition("__<NAME>")[0] for s, services in readers().items() if service in services}
+        lines += [f"  {service}:", "    environment:"]
+        lines += [f"      - {name}" for name in sorted(names - OF_THE_FILES)]
+    return "\n".join(lines) + "\n"
+
+
 def _quoted(value: str) -> str:
     return f"'{value}'" if set(value) & set("&;?* #$") else value
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
+    COMPOSE.write_text(compose_settings())
     ENV_EXAMPLE.write_text(env_example())
     before, _, rest = CONFIGURATION.read_text().partition(BEGIN)
     CONFIGURATION.write_text(before + BEGIN + table() + END + rest.partition(END)[2])

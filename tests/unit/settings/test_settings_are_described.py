@@ -7,12 +7,14 @@ import pytest
 from service_chassis.settings import HostedImagesSettings, RetentionSection, SharedSection
 from tests.unit.settings.described import (
     BEGIN,
+    COMPOSE,
     CONFIGURATION,
     END,
     ENV_EXAMPLE,
     MODELS,
     OF_THE_MACHINE,
     ROOT,
+    compose_settings,
     env_example,
     readers,
     table,
@@ -23,6 +25,10 @@ _CURE = "run `.venv/bin/python -m tests.unit.settings.described`"
 
 def test_env_example_names_every_setting_with_its_default() -> None:
     assert ENV_EXAMPLE.read_text() == env_example(), _CURE
+
+
+def test_compose_hands_each_service_what_it_reads_and_nothing_else() -> None:
+    assert COMPOSE.read_text() == compose_settings(), _CURE
 
 
 def test_the_configuration_page_has_the_table_of_the_models() -> None:
