@@ -59,7 +59,7 @@ class Rig:
     async def run(self, **changes: Any) -> None:
         request = requested(task="it", **changes)
         self.execution.start(request, worker="w-1")
-        attempt = self.execution.running[request.job_id].attempt
+        attempt = self.execution.running[request.job_id, request.version + 1].attempt
         assert attempt is not None
         await asyncio.wait_for(attempt, 5)
 
@@ -268,7 +268,7 @@ async def test_a_cancelled_job_is_stopped_and_publishes_nothing() -> None:
     rig = Rig(task("it")(slow))
     running = asyncio.create_task(rig.run())
     await started.wait()
-    rig.execution.cancel(JOB)
+    rig.execution.cancel(JOB, 2)
     await running
     assert rig.moving.targets() == ["cancelled"]
     assert not rig.outcomes.published
@@ -290,9 +290,9 @@ async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcom
     rig = Rig(task("it")(stubborn))
     running = asyncio.create_task(rig.run())
     await started.wait()
-    attempt = rig.execution.running[JOB].attempt
+    attempt = rig.execution.running[JOB, 2].attempt
     assert attempt is not None
-    rig.execution.cancel(JOB)
+    rig.execution.cancel(JOB, 2)
     await asyncio.sleep(0)
     rig.execution.drop(lambda _: True)
     await asyncio.sleep(0)
@@ -342,6 +342,25 @@ async def test_an_outcome_on_its_way_to_kafka_is_not_given_back() -> None:
     assert not rig.moving.made
 
 
+async def test_the_end_of_one_attempt_leaves_the_next_one_of_the_same_job_known() -> None:
+    ends = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    async def waits(payload: Empty, context: TaskContext) -> Any:
+        await ends[context.attempt].wait()
+
+    rig = Rig(task("it")(waits))
+    first = asyncio.create_task(rig.run())
+    second = asyncio.create_task(rig.run(version=3, attempt=2))
+    await until_true(lambda: len(rig.execution.running) == 2, within=5, what="both to run")
+    ends[1].set()
+    await first
+    assert list(rig.execution.running) == [(JOB, 4)]
+    rig.execution.cancel(JOB, 2)
+    rig.execution.cancel(JOB, 4)
+    await second
+    assert rig.moving.targets() == ["cancelled"]
+
+
 class Line:
     """Two jobs that keep both slots until they may go on, and one in line behind them."""
 
@@ -356,7 +375,7 @@ class Line:
         self.rig = Rig(task("it")(waits))
         for job_id in ("first", "second", "third"):
             self.rig.execution.start(requested(task="it", job_id=job_id), worker="w-1")
-        attempt = self.rig.execution.running["third"].attempt
+        attempt = self.rig.execution.running["third", 2].attempt
         assert attempt is not None
         self.attempt = attempt
 
@@ -381,7 +400,7 @@ async def test_a_job_in_line_runs_when_a_slot_is_free() -> None:
 async def test_a_job_in_line_is_cancelled_where_it_stands() -> None:
     line = Line()
     await asyncio.sleep(0.02)
-    line.rig.execution.cancel("third")
+    line.rig.execution.cancel("third", 2)
     await asyncio.wait_for(line.attempt, 5)
     assert line.rig.moving.targets() == ["cancelled"]
     assert line.rig.slots.busy == 2

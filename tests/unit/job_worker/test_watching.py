@@ -61,11 +61,11 @@ class Jobs:
     """What runs, and which of it was told to end."""
 
     def __init__(self, *jobs: Running) -> None:
-        self.running = {job.request.job_id: job for job in jobs}
-        self.cancelled: list[str] = []
+        self.running = {job.fence: job for job in jobs}
+        self.cancelled: list[tuple[str, int]] = []
 
-    def cancel(self, job_id: str) -> None:
-        self.cancelled.append(job_id)
+    def cancel(self, job_id: str, version: int) -> None:
+        self.cancelled.append((job_id, version))
 
 
 def running(
@@ -105,7 +105,7 @@ async def test_a_cancel_is_seen_while_progress_can_neither_be_stored_nor_told() 
     told.hangs, told.cancels = True, {record["_id"]: record["version"]}
     async with watching_over(jobs, told):
         await until_true(lambda: bool(jobs.cancelled), within=10, what="the cancel to be seen")
-    assert set(jobs.cancelled) == {record["_id"]}
+    assert set(jobs.cancelled) == {(record["_id"], record["version"])}
 
 
 async def test_a_job_that_has_ended_and_waits_for_kafka_is_not_announced_as_running() -> None:

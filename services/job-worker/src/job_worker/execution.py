@@ -28,6 +28,9 @@ from service_chassis.server import Grace
 log = logging.getLogger(__name__)
 
 
+Fence = tuple[str, int]
+"""A job and the version of its running record: no two attempts have the same."""
+
 _HELD = timedelta(seconds=1)
 _IN_LINE = timedelta(seconds=1)
 """So long a claimed job waits for its slot; after that it may have one elsewhere."""
@@ -70,6 +73,11 @@ class Running:
     announced: bool = False
     next_report: float = 0.0
 
+    @property
+    def fence(self) -> Fence:
+        """What tells this attempt from any other one."""
+        return self.request.job_id, self.version
+
 
 class Execution:
     """Runs jobs and hands each end to whoever records it.
@@ -102,7 +110,7 @@ class Execution:
         self._slots, self._outcomes, self._moving = slots, outcomes, moving
         self._clock, self._now, self._brake = clock, now, brake
         self._retention, self._grace = retention, grace
-        self._running: dict[str, Running] = {}
+        self._running: dict[Fence, Running] = {}
         # A plain function that outlives its timeout keeps its slot, so there are as many threads as slots.
         self._threads = ThreadPoolExecutor(max_workers=slots.total, thread_name_prefix="task")
 
@@ -127,8 +135,11 @@ class Execution:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def running(self) -> Mapping[str, Running]:
-        """Jobs in line, in their slots, and those whose outcomes are on their way, by id."""
+    def running(self) -> Mapping[Fence, Running]:
+        """Attempts in line, in their slots, and those whose outcomes are on their way, by job and version.
+
+        The end of one attempt must not take away what is known of another one of the same job.
+        """
         return self._running
 
     def start(self, request: JobRequested, *, worker: str) -> None:
@@ -144,12 +155,12 @@ class Execution:
         )
         turn = self._slots.take()
         job = Running(request, request.version + 1, worker, context, self._clock(), turn)
-        self._running[request.job_id] = job
+        self._running[job.fence] = job
         job.attempt = asyncio.create_task(self._attempt(job), name=f"{request.task} {request.job_id}")
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str, version: int) -> None:
         """End the attempt of a job that a person wants cancelled."""
-        job = self._running.get(job_id)
+        job = self._running.get((job_id, version))
         if job is not None and not job.cancel:
             job.cancel = True
             self._interrupt(job)
@@ -195,7 +206,7 @@ class Execution:
             # The lease is still ours; when `wake_at` of the job is due the dispatcher tries it again.
             log.exception("attempt.lost", extra={"job_id": job.request.job_id})
         finally:
-            self._running.pop(job.request.job_id, None)
+            self._running.pop(job.fence, None)
             self._slots.release(job.turn)
 
     async def _run(self, job: Running) -> "JobSucceeded | BaseException":

@@ -141,9 +141,7 @@ class Watching:
 
     async def _see_cancels(self, _: Sequence[Running]) -> None:
         for job_id, version in (await self._store.cancel_requests(self._lease.worker_id)).items():
-            job = self._execution.running.get(job_id)
-            if job is not None and job.version == version:
-                self._execution.cancel(job_id)
+            self._execution.cancel(job_id, version)
 
 
 def _not_told(record: Record, error: Exception) -> None:
