@@ -1,6 +1,8 @@
 # One verb each. `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
+# Paths are UTF-8 whatever the locale is: Python would not even start in a folder whose name that cannot spell.
+export LC_ALL := C.UTF-8
 .PHONY: help up down status logs reset test model faults faults-mutants soak check lint fmt lock bench docs screenshots local dev types docs-check secrets test-compose test-kubernetes bench-replicas bench-all bench-scale
 
 # The first Python that is new enough; `make PYTHON=…` names one.
