@@ -60,6 +60,27 @@ async def test_a_live_job_is_looked_at_again_and_a_final_one_expires(
     assert ("worker" in after) == (after["state"] == JobState.RUNNING)
 
 
+OF_ANY_STATE = {"publishes": 3, "reason": "retry", "worker": "w-1", "claim": "c-1"}
+
+
+@pytest.mark.parametrize(("name", "source"), CASES)
+async def test_a_move_leaves_no_field_behind_that_its_target_does_not_have(
+    keeper: Keeper, name: str, source: JobState
+) -> None:
+    assert set(OF_ANY_STATE) == set(record.OF_STATE)
+    builders = ({**FENCED, **PERSONAL})[name]("-", 7)
+    for n in range(len(builders)):
+        its_own = {field: OF_ANY_STATE[field] for field in OF_ANY_STATE if source in record.OF_STATE[field]}
+        job = leaving(name, source, **its_own)
+        await keeper.put(job)
+        await keeper.apply(({**FENCED, **PERSONAL})[name](str(job["_id"]), 7)[n])
+
+        after = await keeper.job(str(job["_id"]))
+
+        left = {f for f, states in record.OF_STATE.items() if f in after and after["state"] not in states}
+        assert not left
+
+
 @pytest.mark.parametrize("name", FENCED)
 @pytest.mark.parametrize("state", JobState)
 async def test_a_late_or_illegal_move_changes_nothing(keeper: Keeper, name: str, state: JobState) -> None:

@@ -91,6 +91,7 @@ async def test_jobs_of_low_priority_in_the_queue_are_counted_up_to_the_limit(
 ) -> None:
     await put(mongo, *[job_record("pending", 2, publishes=1, priority="low") for _ in range(7)])
     await put(mongo, job_record("pending", 2, publishes=1), job_record("pending", 2, priority="low"))
+    await put(mongo, *[job_record("failed", 2, publishes=1, priority="low") for _ in range(3)])
     assert (await store.low_in_queue(100), await store.low_in_queue(3)) == (7, 3)
 
 

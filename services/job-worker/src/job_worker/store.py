@@ -149,7 +149,8 @@ class MongoJobStore:
 
     async def low_in_queue(self, limit: int) -> int:
         """Return how many jobs of low priority are pending; counts no further than the limit."""
-        query = {"publishes": {"$exists": True}, "priority": LOW}
+        # The state as well: records of an older version may have kept `publishes` beyond their end.
+        query = {"publishes": {"$exists": True}, "priority": LOW, "state": str(JobState.PENDING)}
         return int(await self._jobs.count_documents(query, hint="queued", limit=limit))
 
     async def lapsed_workers(self) -> set[str]:

@@ -15,6 +15,7 @@ from job_contracts.record import (
     Filter,
     GuardedMove,
     after,
+    leaves,
     literal,
     not_after_expiry,
 )
@@ -29,7 +30,6 @@ _ANEW = [
     "expire_by",
     "finished_at",
     "progress",
-    "publishes",
     "started_at",
 ]
 """What a new series of attempts does not take over from the old one."""
@@ -38,7 +38,7 @@ _ANEW = [
 def cancel(ids: Sequence[str], *, owner: str, retention: timedelta) -> GuardedMove:
     """Pending or waiting → cancelled at once."""
     fields = {"finished_at": NOW, "expire_at": after(retention)}
-    gone = {"$unset": ["wake_at", "reason", "publishes"]}
+    gone = {"$unset": ["wake_at", *leaves("cancel")]}
     return GuardedMove(_guard("cancel", ids, owner), [_set("cancel", fields), gone])
 
 

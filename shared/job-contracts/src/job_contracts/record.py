@@ -6,7 +6,7 @@ nothing. Time is MongoDB's own (`$$NOW`) wherever two machines compare it. Forei
 stands in `$literal`, or a leading `$` would make it a field path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -54,6 +54,15 @@ LOGS_KEPT: Final = 100
 
 HISTORY: Final = ("attempts", "logs")
 """Fields that only those who show the history of a job need to read."""
+
+
+OF_STATE: Final[Mapping[str, frozenset[JobState]]] = {
+    "publishes": frozenset({JobState.PENDING}),
+    "reason": frozenset({JobState.WAITING}),
+    "worker": frozenset({JobState.RUNNING}),
+    "claim": frozenset({JobState.RUNNING}),
+}
+"""Fields that only jobs in these states have: jobs are found by them, so none may be left behind."""
 
 
 class Collection(StrEnum):
@@ -105,6 +114,21 @@ def _set(move: str, version: int, fields: dict[str, Any]) -> dict[str, Any]:
     return {"$set": {"state": target, "version": version + 1, "revision": 0, "updated_at": NOW, **fields}}
 
 
+def leaves(move: str) -> list[str]:
+    """Return the fields that a job loses by this move: those of a state it may leave that its target does not have.
+
+    >>> leaves("claim")
+    ['publishes']
+    """
+    sources, target = MOVES[move].sources, MOVES[move].target
+    return [field for field, states in OF_STATE.items() if target not in states and sources & states]
+
+
+def _update(move: str, version: int, fields: dict[str, Any], *gone: str) -> Pipeline:
+    unset = [*leaves(move), *gone]
+    return [_set(move, version, fields), *([{"$unset": unset}] if unset else [])]
+
+
 def _close_attempt(outcome: str, error: ErrorInfo | None = None) -> dict[str, Any]:
     """Append the attempt that ends now to the history; the running one stands in the record's own fields."""
     entry: dict[str, Any] = {
@@ -139,31 +163,26 @@ def claim(ids: Sequence[str], version: int, *, worker: str, token: str) -> Guard
         "waited": {"$max": [0, {"$subtract": [NOW, "$updated_at"]}]},
         "wake_at": {"$add": [NOW, timeout_ms, margin_ms]},
     }
-    gone = ["reason", "error", "progress", "publishes"]
-    return GuardedMove(_guard("claim", ids, version), [_set("claim", version, fields), {"$unset": gone}])
-
-
-_AFTER_RUNNING: Final = ["worker", "claim"]
+    return GuardedMove(_guard("claim", ids, version), _update("claim", version, fields, "error", "progress"))
 
 
 def release(ids: Sequence[str], version: int) -> GuardedMove:
     """Waiting → pending: what it waited for has come; the message goes out next."""
-    update = [_set("release", version, {"wake_at": pending_wake()}), {"$unset": ["reason"]}]
-    return GuardedMove(_guard("release", ids, version), update)
+    return GuardedMove(
+        _guard("release", ids, version), _update("release", version, {"wake_at": pending_wake()})
+    )
 
 
 def park(ids: Sequence[str], version: int) -> GuardedMove:
     """Pending or waiting → waiting: the task is paused."""
     fields = {"reason": str(WaitReason.PAUSED), "wake_at": parked_wake()}
-    return GuardedMove(
-        _guard("park", ids, version), [_set("park", version, fields), {"$unset": ["publishes"]}]
-    )
+    return GuardedMove(_guard("park", ids, version), _update("park", version, fields))
 
 
 def defer(ids: Sequence[str], version: int) -> GuardedMove:
     """Waiting for its time → waiting for its turn: a due job of low priority."""
     fields = {"reason": str(WaitReason.LOW_PRIORITY), "wake_at": parked_wake()}
-    return GuardedMove(_guard("defer", ids, version), [_set("defer", version, fields)])
+    return GuardedMove(_guard("defer", ids, version), _update("defer", version, fields))
 
 
 def retry(
@@ -194,7 +213,7 @@ def give_back(job_id: str, version: int) -> GuardedMove:
 def _leave_running(move: str, job_id: str, version: int, fields: dict[str, Any]) -> GuardedMove:
     # Whoever asked for a cancel must get it: such a job leaves running by `stop` only.
     guard = _guard(move, [job_id], version) | {"cancel_requested": {"$ne": True}}
-    return GuardedMove(guard, [_set(move, version, fields), {"$unset": [*_AFTER_RUNNING, "progress"]}])
+    return GuardedMove(guard, _update(move, version, fields, "progress"))
 
 
 def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
@@ -207,7 +226,7 @@ def stop(job_id: str, version: int, *, retention: timedelta) -> GuardedMove:
         "expire_at": after(retention),
     }
     guard = _guard("stop", [job_id], version) | {"cancel_requested": True}
-    return GuardedMove(guard, [_set("stop", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at"]}])
+    return GuardedMove(guard, _update("stop", version, fields, "wake_at"))
 
 
 def succeed(
@@ -224,8 +243,9 @@ def succeed(
         "finished_at": NOW,
         "expire_at": after(retention),
     }
-    update = [_set("succeed", version, fields), {"$unset": [*_AFTER_RUNNING, "wake_at", "reason", "error"]}]
-    return GuardedMove(_guard("succeed", ids, version), update)
+    return GuardedMove(
+        _guard("succeed", ids, version), _update("succeed", version, fields, "wake_at", "error")
+    )
 
 
 def fail(
@@ -240,8 +260,7 @@ def fail(
     """Running → failed; the letters were stored before. `token` as in `succeed`."""
     attempt = {"attempts": _close_attempt(str(kind), error), "failures": {"$add": ["$failures", 1]}}
     fields = attempt | _failed(kind, error, retention=retention, token=token)
-    update = [_set("fail", version, fields), {"$unset": _AFTER_FAILURE}]
-    return GuardedMove(_guard("fail", ids, version), update)
+    return GuardedMove(_guard("fail", ids, version), _update("fail", version, fields, "wake_at", "progress"))
 
 
 def fail_expired(
@@ -249,8 +268,9 @@ def fail_expired(
 ) -> GuardedMove:
     """Pending or waiting → failed, if it has expired by MongoDB's clock, whatever the letter says."""
     fields = _failed(ErrorKind.EXPIRED, error, retention=retention, token=token)
-    update = [_set("fail_expired", version, fields), {"$unset": _AFTER_FAILURE}]
-    return GuardedMove(_guard("fail_expired", ids, version) | expired(), update)
+    return GuardedMove(
+        _guard("fail_expired", ids, version) | expired(), _update("fail_expired", version, fields, "wake_at")
+    )
 
 
 def _failed(kind: ErrorKind, error: ErrorInfo, *, retention: timedelta, token: str) -> dict[str, Any]:
@@ -260,9 +280,6 @@ def _failed(kind: ErrorKind, error: ErrorInfo, *, retention: timedelta, token: s
         "finished_at": NOW,
         "expire_at": after(retention),
     }
-
-
-_AFTER_FAILURE: Final = [*_AFTER_RUNNING, "wake_at", "reason", "progress"]
 
 
 def pending_wake() -> dict[str, Any]:
