@@ -358,6 +358,15 @@ export interface TaskView {
   paused: boolean;
   pause: PauseView | null;
   upstreams: UpstreamView[];
+  unavailable: UnavailableView[];
+}
+
+/** A worker that has a task installed and cannot run it, since when, and why; it goes on trying. */
+export interface UnavailableView {
+  worker: string;
+  host: string;
+  at: string;
+  error: string;
 }
 
 /** One upstream; `quota` is None where none is known. */

@@ -40,7 +40,8 @@ def make(settings: MongoSettings) -> Callable[[], Lease]:
         return Lease(
             settings,
             WorkerSettings(lease=LEASE, renew_every=timedelta(seconds=0.5)),
-            tasks=["noop"],
+            tasks=lambda: ["noop"],
+            unavailable=list,
             slots=Slots(7),
             partitions=lambda: [3],
             running=list,

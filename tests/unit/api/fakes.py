@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
+from api.catalogue import UnavailableView
 from api.conflating import News
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
@@ -68,6 +69,7 @@ class FakeTasks:
         self.docs = list(docs)
         self.reads = 0
         self.is_away = False
+        self.troubles: list[tuple[str, UnavailableView]] = []
 
     async def tasks(self) -> Sequence[Record]:
         self.reads += 1
@@ -77,6 +79,9 @@ class FakeTasks:
 
     async def upstreams(self) -> Sequence[UpstreamView]:
         return []
+
+    async def unavailable(self) -> Sequence[tuple[str, UnavailableView]]:
+        return self.troubles
 
 
 class FakeStore:

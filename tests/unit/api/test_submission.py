@@ -10,7 +10,7 @@ import pytest
 from bson.errors import InvalidDocument
 from pymongo.errors import AutoReconnect
 
-from api.catalogue import Catalogue
+from api.catalogue import Catalogue, UnavailableView
 from api.problems import Problem
 from api.submission import Accepted, Submissions
 from tests.support.waiting import until_true
@@ -195,6 +195,17 @@ async def test_an_unknown_task_names_the_nearest_ones() -> None:
     problem = await Rig().refused({"task": "image-serch"})
     assert problem.kind.slug == "unknown-task"
     assert "image.search" in problem.detail
+
+
+async def test_a_task_no_worker_can_load_is_shown_and_refused_with_its_error() -> None:
+    rig = Rig()
+    trouble = UnavailableView(worker="w-1", host="h", at=NOW, error="ModuleNotFoundError: No module 'x'")
+    rig.tasks.troubles = [("broken", trouble), ("noop", trouble)]
+    problem = await rig.refused({"task": "broken"})
+    assert (problem.kind.slug, "No module 'x'" in problem.detail) == ("unknown-task", True)
+    views = {view.name: view.unavailable for view in await rig.submissions._catalogue.views()}
+    assert views == {"any": [], "broken": [trouble], "image.search": [], "noop": [trouble]}
+    assert (await rig.post(_job())).is_new, "what some worker has described is taken, and waits"
 
 
 async def test_a_task_that_has_just_come_is_found_by_another_look() -> None:

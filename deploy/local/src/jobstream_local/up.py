@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from jobstream_local import packages, page, sample
+from jobstream_local import packages, page, sample, troubles
 from jobstream_local.options import Options
 from jobstream_local.part import NotReadyError
 from jobstream_local.ports import PortInUseError
@@ -105,7 +105,9 @@ class _Launcher:
         stack.supervise = True
         self._write("up")
         say(f"all is ready after {time.monotonic() - began:.1f} s")
-        if stack.api_urls and stack.of("job-worker") and stack.of("result-worker"):
+        workers = [part.probe for part in stack.of("job-worker")]
+        without_sample = await asyncio.to_thread(troubles.tell, workers, say)
+        if stack.api_urls and workers and stack.of("result-worker") and not without_sample:
             await asyncio.to_thread(sample.run, stack.api_url, say)
         self._addresses(print)
 

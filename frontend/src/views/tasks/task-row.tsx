@@ -75,6 +75,16 @@ export function TaskRow({ task, stats }: { task: Task; stats: Stats | undefined 
       {task.upstreams?.map((upstream) => (
         <UpstreamLine key={upstream.name} upstream={upstream} />
       ))}
+      {task.unavailable?.[0] && (
+        <p className="task-pause" data-testid="unavailable">
+          <Icon name="alert" />
+          <span>
+            Unavailable on {task.unavailable.length === 1 ? "one worker" : `${task.unavailable.length} workers`} since{" "}
+            <Age at={task.unavailable[0].at} />. It is tried again; its jobs run on other workers or wait.{" "}
+            <span className="muted">{task.unavailable[0].error}</span>
+          </span>
+        </p>
+      )}
       {task.paused && (
         <p className="task-pause">
           <Icon name="pause" />

@@ -44,6 +44,26 @@ test("a task shows its figures, is paused with a reason, and says why until it i
   await waitFor(() => expect(screen.queryByText("the database moves")).toBeNull());
 });
 
+test("a task that a worker cannot run says so with its error", async () => {
+  const unavailable = [{ worker: "w-1", host: "h", at: new Date().toISOString(), error: "ValueError: no key" }];
+  const task = {
+    name: "greet",
+    description: "",
+    payload_schema: {},
+    result_schema: {},
+    options: {},
+    paused: false,
+    pause: null,
+    upstreams: [],
+    unavailable,
+  };
+  page = await renderPage("/ui/tasks", {
+    "GET /tasks": { body: { tasks: [task], next_cursor: null } },
+    "GET /stats": { body: someStats({}) },
+  });
+  await waitFor(() => expect(screen.getByTestId("unavailable").textContent).toContain("ValueError: no key"));
+});
+
 test("a task shows what is left of its upstream's quota, and why the upstream is left alone", async () => {
   const soon = new Date(Date.now() + 12 * 60_000 + 30_000).toISOString();
   const task = {

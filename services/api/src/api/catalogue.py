@@ -33,6 +33,15 @@ class PauseView(Struct, frozen=True, kw_only=True):
     reason: str | None
 
 
+class UnavailableView(Struct, frozen=True, kw_only=True):
+    """A worker that has a task installed and cannot run it, since when, and why; it goes on trying."""
+
+    worker: str
+    host: str
+    at: datetime
+    error: str
+
+
 class TaskView(Struct, frozen=True, kw_only=True):
     """A task as GET /tasks shows it."""
 
@@ -44,6 +53,7 @@ class TaskView(Struct, frozen=True, kw_only=True):
     paused: bool
     pause: PauseView | None
     upstreams: list[UpstreamView]
+    unavailable: list[UnavailableView]
 
 
 class CatalogueStore(Protocol):
@@ -54,6 +64,9 @@ class CatalogueStore(Protocol):
 
     async def upstreams(self) -> Sequence[UpstreamView]:
         """Return others' services that tasks have called, the most telling first."""
+
+    async def unavailable(self) -> Sequence[tuple[str, UnavailableView]]:
+        """Return the tasks, or what should be tasks, that a live worker cannot run now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,8 @@ class Catalogue:
         self._store = store
         self._refresh = refresh
         self._entries: dict[str, CatalogueEntry] = {}
+        self._unloadable: dict[str, TaskView] = {}
+        """What no worker could ever load, by the name of its entry point."""
         self._schemas: dict[str, tuple[str, Validator]] = {}
         self._loaded = False
         self._last = 0.0
@@ -100,7 +115,8 @@ class Catalogue:
         # An empty catalogue is that of a product that just starts: what is known of it is old at once.
         if not self._entries:
             await self._look_again()
-        return [self._entries[name].view for name in sorted(self._entries)]
+        views = {**self._unloadable, **{name: entry.view for name, entry in self._entries.items()}}
+        return [views[name] for name in sorted(views)]
 
     async def fresh_view(self, name: str) -> TaskView | None:
         """Return a task as it is stored now."""
@@ -140,6 +156,8 @@ class Catalogue:
         )
         names = ", ".join(near) or "none: no worker has started yet"
         detail = f"no task {name[:100]!r}; the nearest: {names}"
+        if (broken := self._unloadable.get(name)) is not None:
+            detail = f"no worker can load {name[:100]!r}: {broken.unavailable[0].error}"
         return Problem(UNKNOWN_TASK, detail, errors=[FieldError("/task", detail)])
 
     async def _look_again(self) -> None:
@@ -166,7 +184,12 @@ class Catalogue:
 
     async def _load(self) -> None:
         began = asyncio.get_running_loop().time()
-        stored, upstreams = await asyncio.gather(self._store.tasks(), self._store.upstreams())
+        stored, upstreams, troubles = await asyncio.gather(
+            self._store.tasks(), self._store.upstreams(), self._store.unavailable()
+        )
+        unavailable: defaultdict[str, list[UnavailableView]] = defaultdict(list)
+        for task, view in troubles:
+            unavailable[task].append(view)
         called: defaultdict[str, list[UpstreamView]] = defaultdict(list)
         for upstream in upstreams:
             for task in upstream.tasks:
@@ -174,14 +197,21 @@ class Catalogue:
         entries: dict[str, CatalogueEntry] = {}
         for doc in stored:
             try:
-                entries[doc["_id"]] = self._entry(doc, called[doc["_id"]][:UPSTREAMS_SHOWN])
+                entries[doc["_id"]] = self._entry(
+                    doc, called[doc["_id"]][:UPSTREAMS_SHOWN], unavailable[doc["_id"]]
+                )
             except (KeyError, TypeError, ValueError, ValidationError) as error:
                 log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
         if began >= self._last:  # of two looks at once the later one counts
             self._entries, self._loaded = entries, True
+            self._unloadable = {
+                name: _unloadable(name, views) for name, views in unavailable.items() if name not in entries
+            }
             self._last = began
 
-    def _entry(self, doc: Mapping[str, Any], upstreams: list[UpstreamView]) -> CatalogueEntry:
+    def _entry(
+        self, doc: Mapping[str, Any], upstreams: list[UpstreamView], unavailable: list[UnavailableView]
+    ) -> CatalogueEntry:
         name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]
         view = TaskView(
             name=name,
@@ -192,6 +222,7 @@ class Catalogue:
             paused="paused" in doc,
             pause=pause_of(doc["paused"]) if "paused" in doc else None,
             upstreams=upstreams,
+            unavailable=unavailable,
         )
         return CatalogueEntry(
             view=view,
@@ -207,6 +238,20 @@ class Catalogue:
             known = (schema, validator_for(msgspec.json.decode(schema), validate_formats=True))
             self._schemas[name] = known
         return known[1]
+
+
+def _unloadable(name: str, unavailable: list[UnavailableView]) -> TaskView:
+    return TaskView(
+        name=name,
+        description="",
+        payload_schema=Raw(b"{}"),
+        result_schema=Raw(b"{}"),
+        options={},
+        paused=False,
+        pause=None,
+        upstreams=[],
+        unavailable=unavailable,
+    )
 
 
 def pause_of(doc: Mapping[str, Any]) -> PauseView:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from api.catalogue import UnavailableView
 from job_contracts.record import NOW, Collection, literal
 from job_contracts.upstreams import CLOSED, UpstreamView, upstream_view
 from job_contracts.views import Record
 from service_chassis.mongo import Mongo
 
 _PERSON = "person"
+_WORKERS = 20
+"""Shown at most: equal workers have equal troubles."""
 _STATE = {"tasks": 1, "quota": 1, "circuit": 1}
 
 
@@ -33,6 +36,20 @@ class MongoTaskStore:
         )
         views = [upstream_view(stored, stored["now"]) for stored in found if stored.get("tasks")]
         return sorted(views, key=lambda view: (view.breaker.state == CLOSED, view.name))
+
+    async def unavailable(self) -> list[tuple[str, UnavailableView]]:
+        """Return the tasks, or what should be tasks, that a live worker cannot run now."""
+        query = {"unavailable.0": {"$exists": True}, "$expr": {"$gt": ["$alive_until", NOW]}}
+        fields = {"host": 1, "unavailable": 1}
+        workers = self._mongo.collection(Collection.WORKERS).find(query, fields)
+        return [
+            (
+                told["task"],
+                UnavailableView(worker=w["_id"], host=w["host"], at=told["at"], error=told["error"]),
+            )
+            for w in await workers.to_list(_WORKERS)
+            for told in w["unavailable"]
+        ]
 
     async def pause(self, name: str, *, reason: str | None) -> bool:
         """Pause a task by a person's wish, whoever has paused it before; false if there is no such task."""

@@ -15,7 +15,8 @@ def main() -> None:
     settings = read(Settings, of=NAME)
     configure_logs(settings.log, service=NAME)
     failpoints.arm(settings.failpoint)
-    uvloop.run(create_app(settings, installed_tasks()).run())
+    installed = installed_tasks(settings.worker.open_within)
+    uvloop.run(create_app(settings, installed).run())
 
 
 if __name__ == "__main__":

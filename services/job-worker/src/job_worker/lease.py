@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -41,6 +41,8 @@ class Lease:
     on_lapse
         Called in the loop with the lapsed id, before a new id is in force: whatever runs
         under it must be dropped.
+    tasks, unavailable
+        What this worker can run now; what it cannot, though it is installed, and why.
     running
         Names what runs now, for the log when the loop is blocked.
     """
@@ -50,13 +52,14 @@ class Lease:
         mongo: MongoSettings,
         settings: WorkerSettings,
         *,
-        tasks: Sequence[str],
+        tasks: Callable[[], Sequence[str]],
+        unavailable: Callable[[], Sequence[Mapping[str, Any]]],
         slots: Slots,
         partitions: Callable[[], list[int]],
         running: Callable[[], list[str]],
     ) -> None:
         self._mongo, self._settings = mongo, settings
-        self._tasks, self._slots = list(tasks), slots
+        self._tasks, self._unavailable, self._slots = tasks, unavailable, slots
         self._partitions, self._running = partitions, running
         self.on_lapse: Callable[[str], None] = lambda _: None
         self.worker_id = _new_id()
@@ -149,6 +152,8 @@ class Lease:
             "slots": self._slots.total,
             "busy": self._slots.busy,
             "partitions": self._partitions(),
+            "tasks": {"$literal": list(self._tasks())},
+            "unavailable": {"$literal": list(self._unavailable())},
         }
 
     def _renew(self, workers: Any) -> bool:
@@ -157,7 +162,6 @@ class Lease:
 
     def _register(self, workers: Any) -> None:
         fixed = {
-            "tasks": {"$literal": self._tasks},
             "host": {"$literal": self._settings.host},
             "started_at": NOW,
         }

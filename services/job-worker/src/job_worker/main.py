@@ -3,10 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 
 from job_contracts.indexes import INDEXES
 from job_contracts.topics import Group, Topic
+from job_worker.availability import Availability
 from job_worker.brake import Brake
 from job_worker.catalogue import Catalogue
 from job_worker.claiming import Claiming
@@ -21,13 +21,13 @@ from job_worker.pauses import Pauses
 from job_worker.publisher import KafkaPublisher
 from job_worker.reaping import Reaping
 from job_worker.releasing import Releasing
-from job_worker.resources import Resources
 from job_worker.settings import Settings
 from job_worker.slots import Slots
 from job_worker.store import MongoJobStore
 from job_worker.sweeping import Sweeping
-from job_worker.tasks import Task, TaskEnvironment
+from job_worker.tasks import TaskEnvironment
 from job_worker.tasks.image_search.leftovers import Leftovers
+from job_worker.tasks.registry import Installed
 from job_worker.turns import Turns
 from job_worker.upstream.meters import Meters
 from job_worker.upstream.stores import MongoAnswerStore, MongoStateStore
@@ -46,7 +46,7 @@ from service_chassis.watchdog import Watchdog
 NAME = "job-worker"
 
 
-def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
+def create_app(settings: Settings, installed: Installed) -> Service:
     """Assemble the worker for these tasks."""
     metrics, clock = Metrics(), time.monotonic
     mongo = Mongo(settings.mongo, indexes=INDEXES)
@@ -64,7 +64,10 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
         draw=random.random,
     )
     environment = TaskEnvironment(collection=mongo.collection, now=mongo.now, upstreams=upstreams)
-    resources = Resources(tasks, environment)
+    availability = Availability(
+        installed, environment, within=settings.worker.open_within, now=mongo.now, metrics=metrics
+    )
+    tasks = availability.tasks
 
     pauses = Pauses(store=store)
     brake = Brake(store=store, pauses=pauses, settings=settings.brake, clock=clock, metrics=metrics)
@@ -72,7 +75,7 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     outcomes = Outcomes(publisher=publisher, store=store, pause=asyncio.sleep)
     execution = Execution(
         tasks=tasks,
-        resources=resources.opened,
+        resources=availability.opened,
         slots=slots,
         outcomes=outcomes,
         moving=moving,
@@ -85,7 +88,8 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     lease = Lease(
         settings.mongo,
         settings.worker,
-        tasks=sorted(tasks),
+        tasks=lambda: sorted(tasks),
+        unavailable=availability.unavailable,
         slots=slots,
         partitions=lambda: subscription.partitions(),  # noqa: PLW0108  it is made below
         running=lambda: sorted({job.request.task for job in list(execution.running.values())}),
@@ -157,18 +161,20 @@ def create_app(settings: Settings, tasks: Mapping[str, Task]) -> Service:
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
     metrics.gauge("slots_total", "Slots there are").set(slots.total)
-    catalogue = Catalogue(tasks, store=store, moving=moving)
+    catalogue = Catalogue(store=store, moving=moving)
+    availability.loaded = catalogue.add
     health = Health(
         required={
             "mongo": mongo.check,
             "kafka": kafka.check,
             "catalogue": catalogue.check,
             "jobs": subscription.check,
-        }
+        },
+        optional={"tasks": availability.check},
     )
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
-    connections: list[Part] = [ops, mongo, kafka, offsets, resources]
+    connections: list[Part] = [ops, mongo, kafka, offsets, availability]
     parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, sweeping]
     parts += [subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)

@@ -25,6 +25,12 @@ class WorkerSettings(Section):
     renew_every: Annotated[timedelta, Field(description="A third of the lease: two renewals may be lost")] = (
         timedelta(seconds=3)
     )
+    open_within: Annotated[
+        timedelta,
+        Field(
+            description="Longest time for a task's import or resources: what hangs must not keep the others"
+        ),
+    ] = timedelta(seconds=10)
     hang_limit: Annotated[
         timedelta,
         Field(description="A loop blocked for this long will not come back: the process ends itself"),
