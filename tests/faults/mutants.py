@@ -2,7 +2,8 @@
 
 Each mutant is a line of the product's source and what stands there instead. The tree is
 copied, the line changed, and the rows that must notice are played in their short form
-against services that run the copy. A row that fails to start proves nothing: only an
+against services that run the copy; where no process need die to show it, a test of another
+folder must notice. A row that fails to start proves nothing: only an
 assertion of the row, or a broken promise, counts. Words on the command line choose mutants.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_ASSERTED: Final = ("AssertionError", "assert ")
+_ASSERTED: Final = ("AssertionError", "assert ", "Failed: DID NOT RAISE")
 """How pytest's report of an assertion begins, with a message of its own and without one."""
 
 PATIENCE: Final = 600
@@ -33,7 +34,16 @@ class Mutant(NamedTuple):
     old: str
     new: str
     rows: tuple[str, ...]
-    """Tests that must notice, as pytest names them."""
+    """Tests that must notice, as pytest names them: rows below tests/faults, or others below tests."""
+
+
+def path_of(row: str) -> str:
+    """Return where a row or test is.
+
+    >>> path_of("test_quota.py::test_a"), path_of("unit/api/test_b.py::test_c")
+    ('tests/faults/test_quota.py::test_a', 'tests/unit/api/test_b.py::test_c')
+    """
+    return f"tests/{row}" if "/" in row.partition("::")[0] else f"tests/faults/{row}"
 
 
 _API: Final = "services/api/src/api"
@@ -188,6 +198,89 @@ MUTANTS: Final = (
         "return self._assignment is not None",
         ("test_bus_of_streams.py::test_when_job_events_grows_every_stream_is_told_to_read_anew",),
     ),
+    # --- calls to others, and pictures
+    Mutant(
+        "of the addresses of a name only the first is judged",
+        f"{_JW}/outbound/transport.py",
+        "        for address in addresses:\n            self._policy.judge",
+        "        for address in addresses[:1]:\n            self._policy.judge",
+        ("unit/outbound/test_transport.py::test_one_forbidden_address_among_several_is_enough_to_refuse",),
+    ),
+    Mutant(
+        "a secret is sent wherever a job says",
+        f"{_JW}/tasks/http_request/secrets.py",
+        "        if not secret.may_go_to(target):",
+        "        if False:",
+        ("integration/http_request/test_calls.py::test_a_secret_goes_only_where_it_is_bound",),
+    ),
+    Mutant(
+        "a token behind Bearer is not taken out of answers",
+        f"{_JW}/tasks/http_request/secrets.py",
+        '    yield value\n    scheme, _, token = value.rpartition(" ")\n    yield token\n',
+        '    yield value\n    scheme, _, token = value.rpartition(" ")\n',
+        ("unit/http_request/test_secrets.py::test_a_token_is_found_however_it_is_written",),
+    ),
+    Mutant(
+        "a picture is fetched from wherever a provider's answer says",
+        f"{_JW}/tasks/image_search/downloads.py",
+        "        if target.origin not in self._origins:",
+        "        if False:",
+        ("unit/image_search/test_downloads.py::test_what_is_not_the_provider_s_own_is_not_called",),
+    ),
+    Mutant(
+        "the process that decodes a picture may open what it likes",
+        f"{_JW}/tasks/image_search/darkroom.py",
+        "        (resource.RLIMIT_NOFILE, 0),",
+        "        (resource.RLIMIT_NOFILE, 64),",
+        ("unit/image_search/test_developing.py::test_its_process_has_no_network_no_files_and_little_memory",),
+    ),
+    Mutant(
+        "the process that decodes a picture has our environment",
+        f"{_JW}/tasks/image_search/developing.py",
+        "        env={},",
+        "        env=None,",
+        ("unit/image_search/test_developing.py::test_its_process_knows_none_of_our_secrets",),
+    ),
+    Mutant(
+        "a picture of any size is decoded",
+        f"{_JW}/tasks/image_search/darkroom.py",
+        "_PIXELS: Final = 40_000_000",
+        "_PIXELS: Final = 40_000_000_000",
+        (
+            "unit/image_search/test_developing.py::test_what_is_no_picture_or_one_that_harms_is_refused_and_says_why",
+        ),
+    ),
+    Mutant(
+        "an upstream that is down is probed by everybody at once",
+        f"{_JW}/upstream/circuit.py",
+        "            return self, _PROBED_SOON\n",
+        "            return self, None\n",
+        ("unit/upstream/test_circuit.py::test_one_probe_at_a_time_and_its_success_closes_it",),
+    ),
+    Mutant(
+        "a question is claimed while another job asks it",
+        f"{_JW}/upstream/stores.py",
+        '            "claim": {"$cond": [{"$and": [{"$not": [is_fresh]}, free]}, mine, "$claim"]},',
+        '            "claim": mine,',
+        ("integration/image_search/test_guarded.py::test_five_hundred_equal_searches_are_one_call",),
+    ),
+    Mutant(
+        "a picture that is asked for anew may still go",
+        f"{_JW}/tasks/image_search/gallery.py",
+        "        await self._images.update_many(query, self._keep_on())\n",
+        "",
+        (
+            "integration/image_search/test_gallery.py::test_a_search_that_stores_what_is_just_deleted_never_loses_it",
+        ),
+    ),
+    # --- streams
+    Mutant(
+        "a reader of one job is believed about what it has",
+        f"{_API}/following.py",
+        "if (had := sse.moment_of(sse.last_event_id(scope))) <= snapshot.moment:",
+        "if (had := sse.moment_of(sse.last_event_id(scope))) is not None:",
+        ("integration/api/test_streams.py::test_whatever_a_reader_claims_to_have_it_gets_the_end",),
+    ),
 )
 
 
@@ -220,7 +313,7 @@ def play(mutant: Mutant) -> Verdict:
         copy = Path(folder) / "tree"
         _copy(copy)
         apply(mutant, copy)
-        rows = [f"tests/faults/{row}" for row in mutant.rows]
+        rows = [path_of(row) for row in mutant.rows]
         report = Path(folder) / "report.xml"
         sources = [
             str(path) for kind in ("shared", "services") for path in sorted(copy.glob(f"{kind}/*/src"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mutants import MUTANTS, ROOT, Mutant, apply, noticed
+from tests.faults.mutants import MUTANTS, ROOT, Mutant, apply, noticed, path_of
 
 _REPORT = '<testsuites><testsuite><testcase name="row">{}</testcase></testsuite></testsuites>'
 
@@ -23,8 +23,8 @@ def test_a_mutant_changes_one_place_and_leaves_source_that_parses(mutant: Mutant
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.what)
 def test_the_rows_of_a_mutant_exist(mutant: Mutant) -> None:
     for row in mutant.rows:
-        file, _, test = row.partition("::")
-        assert f"async def {test.partition('[')[0]}(" in (ROOT / "tests" / "faults" / file).read_text()
+        file, _, test = path_of(row).partition("::")
+        assert f"def {test.partition('[')[0]}(" in (ROOT / file).read_text()
 
 
 @pytest.mark.parametrize(
