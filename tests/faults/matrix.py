@@ -1,4 +1,4 @@
-"""The faults there are to be proved against, F1 to F44, and why one of them is not played."""
+"""The faults there are to be proved against, by number, and why one of them is not played."""
 
 from typing import Final
 
@@ -47,6 +47,7 @@ FAULTS: Final = {
     "F42": "faults of all kinds, mixed by chance",
     "F43": "a backlog of 100,000 jobs",
     "F44": "two dispatchers at once",
+    "F49": "a task cannot be imported, opened, or told from another",
 }
 
 NOT_PLAYED: Final = {
