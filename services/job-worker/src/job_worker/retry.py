@@ -6,8 +6,7 @@ from datetime import timedelta
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo
 from job_worker.tasks import RateLimited, Reject, Retry, Task
-
-_MESSAGE_LIMIT = 1_000
+from job_worker.tasks.storable import MESSAGE_LIMIT, name_of, text_of, wait_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +37,37 @@ Verdict = GiveUp | TryAgain | Postpone
 
 
 def describe(error: BaseException) -> ErrorInfo:
-    """Return what the owner of the job may see of an error.
+    """Return what the owner of the job may see of an error; whatever the error is, it can be stored.
 
     >>> describe(ValueError("no such colour"))
     ErrorInfo(type='ValueError', message='no such colour')
     """
-    return ErrorInfo(type=type(error).__name__, message=str(error)[:_MESSAGE_LIMIT])
+    return ErrorInfo(type=name_of(error), message=text_of(error, limit=MESSAGE_LIMIT))
 
 
 def judge(error: BaseException, *, task: Task, attempt: int, max_attempts: int, timed_out: bool) -> Verdict:
     """Say what follows after attempt number `attempt` ended with `error`."""
-    if isinstance(error, RateLimited):
-        return Postpone(wait=max(error.until, timedelta(milliseconds=100)))
+    try:
+        asked = _asked_wait(error)
+    except TypeError as bad:
+        # It was set past the constructor, which refuses it.
+        error, asked = bad, None
+    # By type: what an error says of its class is its own code.
+    if asked is not None and issubclass(type(error), RateLimited):
+        return Postpone(wait=max(asked, timedelta(milliseconds=100)))
     info = describe(error)
-    if isinstance(error, Reject):
+    if issubclass(type(error), Reject):
         return GiveUp(ErrorKind.REJECTED, info)
     kind = ErrorKind.TIMED_OUT if timed_out else ErrorKind.EXHAUSTED
     if attempt >= max_attempts:
         return GiveUp(kind, info)
-    asked = error.after if isinstance(error, Retry) else None
-    wait = asked if asked is not None else task.backoff.wait(attempt)
+    wait = asked if asked is not None else wait_of(task.backoff.wait(attempt), what="backoff")
     return TryAgain(wait=wait, error=info, outcome="timed_out" if timed_out else "failed")
+
+
+def _asked_wait(error: BaseException) -> timedelta | None:
+    """Return how long the error asks to wait, if it does; TypeError if that is no time."""
+    if issubclass(type(error), RateLimited):
+        return wait_of(getattr(error, "until", None), what="until")
+    after = getattr(error, "after", None) if issubclass(type(error), Retry) else None
+    return None if after is None else wait_of(after, what="after")

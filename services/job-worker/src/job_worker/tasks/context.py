@@ -4,15 +4,20 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from job_contracts.record import LOGS_KEPT
+from job_worker.tasks.storable import percent_of, text_of
 
 if TYPE_CHECKING:
     # It raises the errors of tasks, so at run time it comes after them.
     from job_worker.upstream.upstreams import Upstreams
 
 Level = Literal["debug", "info", "warning", "error"]
+
+_LEVELS: Final = frozenset(get_args(Level))
+
+_MESSAGE_LIMIT: Final = 200
 
 LINE_LIMIT: Final = 1024
 """Bytes of a line of a job's log; what is longer is cut."""
@@ -75,12 +80,16 @@ class TaskContext:
     _lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGS_KEPT))
 
     async def progress(self, percent: float, message: str | None = None) -> None:
-        """Tell watchers how far the attempt is, from 0 to 100; the newest at most twice a second is stored."""
+        """Tell watchers how far the attempt is, from 0 to 100; the newest at most twice a second is stored.
+
+        Any real number will do, what is none raises TypeError; of the message 200 characters are kept.
+        """
         self.report(percent, message)
 
     def report(self, percent: float, message: str | None = None) -> None:
         """Do as `progress` does, from a plain function that runs in a thread."""
-        self._progress = (min(100.0, max(0.0, percent)), message[:200] if message else message)
+        said = text_of(message, limit=_MESSAGE_LIMIT) if message is not None else None
+        self._progress = (percent_of(percent), said)
 
     def take_progress(self) -> tuple[float, str | None] | None:
         """Return what was reported since the last call, if anything."""
@@ -92,9 +101,12 @@ class TaskContext:
 
         The last 100 lines of all attempts are kept, of each the first KiB. It never waits and
         may be called from a thread; lines are stored twice a second and when the attempt ends.
+        What is no text is shown as `str` has it, and an unknown level is `info`.
         """
-        text = message.encode(errors="replace")[:LINE_LIMIT].decode(errors="ignore")
-        self._lines.append({"at": self.now(), "attempt": self.attempt, "level": str(level), "message": text})
+        text = text_of(message, limit=LINE_LIMIT).encode()[:LINE_LIMIT].decode(errors="ignore")
+        known = text_of(level, limit=_MESSAGE_LIMIT)
+        known = known if known in _LEVELS else "info"
+        self._lines.append({"at": self.now(), "attempt": self.attempt, "level": known, "message": text})
 
     def take_lines(self) -> list[dict[str, Any]]:
         """Return the lines that were written since the last call."""

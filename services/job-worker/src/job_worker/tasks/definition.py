@@ -6,12 +6,18 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
+from job_contracts.record import ATTEMPTS_KEPT
 from job_worker.tasks.context import TaskEnvironment
+from job_worker.tasks.storable import LONGEST_WAIT
 from service_chassis.backoff import Backoff
+
+_LEAST_TIMEOUT: Final = timedelta(seconds=0.1)
+_LONGEST_TIMEOUT: Final = timedelta(days=1)
+"""What a submission may ask for, too."""
 
 Resources = Callable[[TaskEnvironment], AbstractAsyncContextManager[Any]]
 
@@ -74,10 +80,40 @@ class task:  # noqa: N801  it is used as a decorator
     backoff: Backoff = field(default_factory=Backoff)
     resources: Resources | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse options that no attempt could run under, where the task is declared."""
+        if type(self.name) is not str or not self.name:
+            raise TypeError(f"a task's name must be a text that is not empty, not {self.name!r}")
+        of = f"task {self.name!r}"
+        if type(self.max_attempts) is not int:
+            raise TypeError(f"{of}: max_attempts must be an int, not {self.max_attempts!r}")
+        if not 1 <= self.max_attempts <= ATTEMPTS_KEPT:
+            raise ValueError(
+                f"{of}: max_attempts must be from 1 to {ATTEMPTS_KEPT}, {self.max_attempts} is not"
+            )
+        if not isinstance(self.backoff, Backoff):
+            raise TypeError(f"{of}: backoff must be a Backoff, not {self.backoff!r}")
+        if self.resources is not None and not callable(self.resources):
+            raise TypeError(f"{of}: resources must be a function, not {self.resources!r}")
+        _check_time(f"{of}: timeout", self.timeout, _LEAST_TIMEOUT, _LONGEST_TIMEOUT)
+        _check_time(f"{of}: backoff.first", self.backoff.first, timedelta(0), LONGEST_WAIT)
+        _check_time(f"{of}: backoff.cap", self.backoff.cap, timedelta(0), LONGEST_WAIT)
+
     def __call__(self, function: Callable[..., Any]) -> Task:
         """Return the task that runs `function`."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(
+                f"task {self.name!r}: a generator returns no value; tell steps by context.progress"
+            )
         hints = get_type_hints(function)
-        payload = hints[next(iter(inspect.signature(function).parameters))]
+        parameters = inspect.signature(function).parameters
+        try:
+            inspect.signature(function).bind(None, None)
+        except TypeError:
+            raise TypeError(
+                f"task {self.name!r}: the function must take two arguments, the payload and the context"
+            ) from None
+        payload = hints.get(next(iter(parameters)))
         if not (isinstance(payload, type) and issubclass(payload, BaseModel)):
             raise TypeError(
                 f"task {self.name!r}: the first parameter must be annotated with a pydantic model"
@@ -96,3 +132,10 @@ class task:  # noqa: N801  it is used as a decorator
             resources=self.resources,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
         )
+
+
+def _check_time(what: str, time: timedelta, least: timedelta, most: timedelta) -> None:
+    if not isinstance(time, timedelta):
+        raise TypeError(f"{what} must be a timedelta, not {time!r}")
+    if not least <= time <= most:
+        raise ValueError(f"{what} must be from {least} to {most}, {time} is not")

@@ -12,6 +12,8 @@ Anything else is a bug in the task: treated as Retry, logged with its traceback.
 
 from datetime import timedelta
 
+from job_worker.tasks.storable import wait_of
+
 
 class TaskError(Exception):
     """What a task raises to say what happens next; its text is shown to the job's owner."""
@@ -26,11 +28,14 @@ class JobsOwnFault(Reject):
 
 
 class Retry(TaskError):  # noqa: N818  it reads as the instruction it is
-    """Another attempt may work; `after` overrides the back-off, as an upstream's `Retry-After` does."""
+    """Another attempt may work; `after` overrides the back-off, as an upstream's `Retry-After` does.
+
+    No wait is longer than 366 days.
+    """
 
     def __init__(self, message: str, *, after: timedelta | None = None) -> None:
         super().__init__(message)
-        self.after = after
+        self.after = None if after is None else wait_of(after, what="after")
 
 
 class JobsOwnTrouble(Retry):
@@ -38,8 +43,8 @@ class JobsOwnTrouble(Retry):
 
 
 class RateLimited(TaskError):  # noqa: N818  it reads as the instruction it is
-    """An upstream takes no more calls for this long from now; no attempt is burnt."""
+    """An upstream takes no more calls for this long from now, 366 days at most; no attempt is burnt."""
 
     def __init__(self, message: str, *, until: timedelta) -> None:
         super().__init__(message)
-        self.until = until
+        self.until = wait_of(until, what="until")
