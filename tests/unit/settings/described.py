@@ -41,14 +41,16 @@ OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name"}
 """Defaults that differ from machine to machine."""
 
 
-OF_THE_FILES: Final = frozenset(
-    {
-        *(f"KAFKA__{name}" for name in ("BOOTSTRAP_SERVERS", "SECURITY_PROTOCOL", "SASL_MECHANISM")),
-        *("KAFKA__USERNAME", "KAFKA__PASSWORD", "KAFKA__CA_FILE", "MONGO__URI", "ACCESS__PASSWORDS"),
-        *("OPS__HOST", "OPS__PORT", "HTTP__HOST", "HTTP__PORT", "HTTP__TRUSTED_PROXIES"),
-    }
+OF_THE_FILES: Final = (
+    "KAFKA__",
+    "MONGO__",
+    "OPS__",
+    "ACCESS__",
+    "HTTP__HOST",
+    "HTTP__PORT",
+    "HTTP__TRUSTED_PROXIES",
 )
-"""Compose's own files say these, each service its own: one .env cannot."""
+"""Compose's own files say these, or a servers.env; named here as well they would not come through from a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def compose_settings() -> str:
     for service in MODELS:
         names = {s.name.partition("__<NAME>")[0] for s, services in readers().items() if service in services}
         lines += [f"  {service}:", "    environment:"]
-        lines += [f"      - {name}" for name in sorted(names - OF_THE_FILES)]
+        lines += [f"      - {name}" for name in sorted(names) if not name.startswith(OF_THE_FILES)]
     return "\n".join(lines) + "\n"
 
 
