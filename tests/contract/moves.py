@@ -56,6 +56,7 @@ KEEPING: Final[Mapping[str, Builder]] = {
     "republish": lambda i, v: [keeping.republish([i], v)],
     "hand_over": lambda i, v: [keeping.hand_over([i], v)],
     "hold_outcome": lambda i, v: [keeping.hold_outcome([i], v)],
+    "set_aside": lambda i, v: [keeping.set_aside(i, v)],
     "take_over": lambda i, v: [keeping.take_over(i, v, worker=None, wake_at=WAKE)],
     "progress": lambda i, v: [keeping.progress(i, v, percent=10, message="$$ROOT")],
     "expire": lambda i, v: [keeping.expire(i, v, wake_at=WAKE)],

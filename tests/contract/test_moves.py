@@ -127,6 +127,7 @@ async def test_an_update_that_is_no_move_keeps_state_and_version(
 
 
 _TOUCHES = {
+    "set_aside": set(LIVE),
     "far_out": {JobState.PENDING},
     "republish": {JobState.PENDING},
     "hand_over": {JobState.PENDING},

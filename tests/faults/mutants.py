@@ -60,9 +60,9 @@ _TOLD: Final = "test_lost_workers.py::test_a_worker_told_to_end_gives_its_jobs_b
 MUTANTS: Final = (
     Mutant(
         "the outbox is off: an overdue pending job is not published again",
-        f"{_JW}/dispatcher.py",
-        "await self._releasing.republish(whats_next.pending)",
-        "await self._releasing.republish([])",
+        f"{_JW}/due.py",
+        "await self._do({self._releasing.republish: jobs})",
+        "await self._do({self._releasing.republish: []})",
         (f"{_POINTS}[api after_insert]",),
     ),
     Mutant(
@@ -90,14 +90,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         "the jobs of dead workers are left to their time-out",
-        f"{_JW}/dispatcher.py",
-        "        await self._reaping.reap_dead_workers()\n",
+        f"{_JW}/main.py",
+        '            "dead_workers": reaping.reap_dead_workers,\n',
         "",
         ("test_lost_workers.py::test_jobs_of_a_crashed_worker_run_again_on_another[another worker]",),
     ),
     Mutant(
         "the dead are judged before their outcomes are applied",
-        f"{_JW}/reaping.py",
+        f"{_JW}/barriers.py",
         "self.passed = not any(ends.values())",
         "self.passed = True",
         ("test_judging.py::test_finished_work_is_not_run_again_though_its_results_wait",),
@@ -105,8 +105,8 @@ MUTANTS: Final = (
     Mutant(
         "leases are judged at once after an outage of MongoDB",
         f"{_JW}/reaping.py",
-        "if self._since is None or self._last - self._since < self._lease.total_seconds():",
-        "if self._since is None:",
+        "return self._last - self._since >= lease",
+        "return True",
         ("test_outages.py::test_a_worker_that_is_back_later_than_mongodb_keeps_its_attempts",),
     ),
     Mutant(

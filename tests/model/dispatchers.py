@@ -79,6 +79,10 @@ def _barrier(turn: Turn, index: int, d: Dispatcher) -> None:
     assert job is not None
     left = {("results", o) for o in state.results} | {("letters", o) for o in state.letters}
     if d.waits_for & left:
+        held = turn.after("hold_outcome", BY, version=d.version) if turn.may("away") else None
+        if held and held.wake != job.wake:
+            # It comes again later; what it waits for is remembered.
+            turn.go(f"d{index}: cannot judge yet, looks later", turn.moved(held), cost="away")
         return
     if not (is_lapsed(state, job, turn.rules) or job.wake == "due"):
         turn.go(f"d{index}: finds nothing to judge any more", turn.dispatcher(index, IDLE))

@@ -73,8 +73,8 @@ BUILDERS: Final[Mapping[str, Builder]] = {
 }
 """Everything that changes the record, as the product builds it."""
 
-UNMODELLED: Final = frozenset({"progress", "append_logs"})
-"""Updates of fields that the protocol does not look at."""
+UNMODELLED: Final = frozenset({"progress", "append_logs", "set_aside"})
+"""Updates of fields that the protocol does not look at, and of records that nothing can handle."""
 
 Twist = Callable[[GuardedMove], GuardedMove]
 

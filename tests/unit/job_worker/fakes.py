@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded, MessageRejected
 from job_contracts.record import GuardedMove
+from service_chassis.publisher import PublishError, RefusedError
 
 JOB = "0198c0de-0000-7000-8000-000000000000"
 
@@ -107,6 +108,7 @@ class FakeStore:
         self.waiting: list[dict[str, Any]] = []
         self.queues = False
         self.low_queued = 0
+        self.messages: int | None = None
         self.probe_is_due = False
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
@@ -124,8 +126,17 @@ class FakeStore:
     async def live_workers(self) -> list[Any]:
         return self.workers
 
-    async def due(self, limit: int) -> list[Any]:
-        return self.due_jobs
+    async def due(self, state: str, limit: int) -> list[Any]:
+        return [j for j in self.due_jobs if j["state"] == state and "expire_by" not in j]
+
+    async def due_to_expire(self, limit: int) -> list[Any]:
+        return [j for j in self.due_jobs if "expire_by" in j]
+
+    async def overdue(self, limit: int) -> list[Any]:
+        return [j for j in self.due_jobs if j["state"] == "running"][:limit]
+
+    async def length(self) -> int | None:
+        return self.messages
 
     async def lead(self, *_: Any, **__: Any) -> bool:
         return self.leading
@@ -179,6 +190,8 @@ class FakePublisher:
         self.probes: list[str] = []
         self.letters: list[JobFailed] = []
         self.poison: list[MessageRejected] = []
+        self.refuses: set[str] = set()
+        self.away_for_letters = False
 
     async def changed(self, records: Sequence[Mapping[str, Any]]) -> None:
         self.states += [r["state"] for r in records]
@@ -186,11 +199,15 @@ class FakePublisher:
     async def requested(
         self, records: Sequence[Mapping[str, Any]], *, partition: int | None = None, probe: bool = False
     ) -> None:
+        if self.refuses & {r["_id"] for r in records}:
+            raise RefusedError("a message nobody takes")
         if records:
             self.requests.append((partition, [r["_id"] for r in records]))
             self.probes += [r["_id"] for r in records if probe]
 
     async def failed(self, letters: Sequence[JobFailed]) -> None:
+        if self.away_for_letters:
+            raise PublishError("Kafka is away")
         self.letters += letters
 
     async def rejected(self, letters: Sequence[MessageRejected]) -> None:

@@ -1,12 +1,15 @@
 """What the dispatcher wakes, publishes again and reaps."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from job_contracts.lifecycle import ErrorKind
-from job_worker.dispatcher import Dispatcher
+from job_worker.dispatcher import Dispatcher, Step
+from job_worker.due import Due
 from job_worker.expiring import Expiring
 from job_worker.reaping import Reaping
 from job_worker.releasing import Releasing
@@ -14,6 +17,8 @@ from job_worker.settings import DispatcherSettings, WorkerSettings
 from job_worker.turns import Turns
 from service_chassis.metrics import Metrics
 from service_chassis.offsets import OffsetsError
+from service_chassis.publisher import PublishError
+from tests.support.waiting import until_true
 from tests.unit.job_worker.fakes import JOB, FakeMoving, FakePublisher, FakeStore, stored
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,13 +28,16 @@ LEASE = WorkerSettings().lease
 class FakeOffsets:
     def __init__(self) -> None:
         self.end, self.done, self.away = 0, 0, False
+        self.asked = 0
 
     async def ends(self, topic: str) -> dict[TopicPartition, int]:
+        self.asked += 1
         if self.away:
             raise OffsetsError("away")
         return {TopicPartition(topic, 0): self.end} if self.end else {}
 
     async def committed(self, group: str) -> dict[TopicPartition, int]:
+        self.asked += 1
         topic = {"result-worker": "results", "dlq-worker": "dead-letter"}[group]
         return {TopicPartition(topic, 0): self.done}
 
@@ -46,17 +54,28 @@ class Rig:
             offsets=self.offsets,
             lease=LEASE,
             retention=LEASE,
+            batch=500,
+            clock=lambda: self.now,
         )
         releasing = Releasing(store=self.store, publisher=self.publisher, metrics=Metrics())
+        expiring = Expiring(store=self.store, publisher=self.publisher)
+        due = Due(store=self.store, releasing=releasing, expiring=expiring, batch=500)
+        turns = Turns(store=self.store, releasing=releasing, queue=self.store, batch=500)
+        self.steps: dict[str, Step] = {
+            "expired": due.expired,
+            "waiting": due.waiting,
+            "pending": due.pending,
+            "after_pauses": turns.after_pauses,
+            "low_priority": turns.low_priority,
+            "overdue": self.reaping.reap_overdue,
+            "dead_workers": self.reaping.reap_dead_workers,
+        }
         self.dispatcher = Dispatcher(
             store=self.store,
-            releasing=releasing,
-            turns=Turns(store=self.store, releasing=releasing, batch=500),
-            expiring=Expiring(store=self.store, publisher=self.publisher),
+            steps=self.steps,
             reaping=self.reaping,
-            settings=DispatcherSettings(),
+            settings=DispatcherSettings(tick=timedelta(milliseconds=1)),
             clock=lambda: self.now,
-            now=lambda: NOW,
             metrics=Metrics(),
         )
 
@@ -281,3 +300,107 @@ async def test_jobs_of_low_priority_yield_while_normal_ones_queue_but_for_a_tric
     rig.store.queues, rig.store.low_queued = False, 100
     await rig.dispatcher.tick()
     assert len(rig.publisher.requests[1][1]) == 400, "no more than 500 of them in the queue"
+
+
+async def test_a_normal_job_whose_message_is_lost_holds_no_job_of_low_priority_back() -> None:
+    rig = Rig()
+    names = [str(n) for n in range(900)]
+    rig.store.waiting = [stored(n, state="waiting", reason="low_priority", priority="low") for n in names]
+    rig.store.docs = {n: stored(n, state="pending", version=2, priority="low") for n in names}
+    rig.store.queues, rig.store.low_queued, rig.store.messages = True, 500, 0
+    await rig.dispatcher.tick()
+    assert len(rig.publisher.requests[0][1]) == 500, "nothing is on the topic, so nothing queues"
+    rig.store.messages = 501
+    await rig.dispatcher.tick()
+    assert len(rig.publisher.requests[1][1]) == 1, (
+        "500 of them are of low priority: a normal one is among them"
+    )
+
+
+def overdue(number: int, **changes: Any) -> list[Mapping[str, Any]]:
+    return [stored(str(n), state="running", version=2, worker="w-1", **changes) for n in range(number)]
+
+
+async def test_overdue_jobs_that_cannot_be_judged_yet_share_one_question_and_are_looked_at_later() -> None:
+    rig = Rig()
+    rig.offsets.end, rig.offsets.done = 5, 4
+    rig.store.due_jobs = [*overdue(500), stored(state="waiting")]
+    rig.store.docs = {JOB: stored(state="pending", version=2)}
+    await rig.dispatcher.tick()
+    assert rig.offsets.asked == 4, "two topics' ends and two groups' commits, however many jobs there are"
+    held = [move for move in rig.store.applied if move.filter.get("state") == "running"]
+    assert [len(move.filter["_id"]["$in"]) for move in held] == [500]
+    assert rig.publisher.requests == [(None, [JOB])]
+    assert not rig.moving.made
+
+
+async def test_an_overdue_job_is_judged_by_what_was_published_when_it_was_first_seen() -> None:
+    rig = Rig()
+    rig.offsets.end, rig.offsets.done = 5, 4
+    rig.store.due_jobs = overdue(3)
+    await rig.live(1)
+    rig.store.due_jobs = []
+    await rig.live(40)
+    rig.store.due_jobs = overdue(3)
+    rig.offsets.end, rig.offsets.done = 50, 5
+    await rig.live(1)
+    assert rig.moving.targets() == ["waiting"] * 3
+
+
+async def test_a_worker_is_not_judged_by_an_answer_that_took_half_a_lease() -> None:
+    rig = Rig()
+    await rig.live(12)
+    rig.stall()
+
+    async def lapsed_workers() -> set[str]:
+        rig.now += LEASE.total_seconds() / 2 + 1
+        return {"w-dead"}
+
+    rig.store.lapsed_workers = lapsed_workers  # type: ignore[method-assign]
+    await rig.live(1)
+    assert not rig.moving.made
+
+
+async def test_a_step_that_hangs_and_one_that_fails_do_not_stop_the_others() -> None:
+    rig = Rig()
+
+    async def hang() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    async def fail() -> bool:
+        raise KeyError("a bug")
+
+    async def away() -> bool:
+        raise PublishError("Kafka is away")
+
+    rig.steps |= {"expired": hang, "pending": fail, "overdue": away}
+    rig.store.due_jobs = [stored(state="waiting")]
+    rig.store.docs = {JOB: stored(state="pending", version=2)}
+    async with rig.dispatcher:
+        await until_true(
+            lambda: len(rig.publisher.requests) > 2, within=5, what="releases beside them", every=0.001
+        )
+
+
+async def test_one_bad_record_is_set_aside_and_the_others_go_on() -> None:
+    rig = Rig()
+    rig.store.due_jobs = [stored(n, state="waiting") for n in ("a", "b", "bad", "c")]
+    rig.store.docs = {n: stored(n, state="pending", version=2) for n in ("a", "b", "bad", "c")}
+    rig.publisher.refuses = {"bad"}
+    await rig.dispatcher.tick()
+    assert {job for _, jobs in rig.publisher.requests for job in jobs} == {"a", "b", "c"}
+    aside = rig.store.applied[-1]
+    assert (aside.filter["_id"], aside.filter["version"]) == ("bad", {"$in": [1, 2]})
+
+
+async def test_letters_of_the_dead_that_cannot_be_sent_keep_nobody_from_going_on() -> None:
+    rig = Rig()
+    rig.store.due_jobs = [stored(state="waiting"), stored("late", version=3, wake_at="seen", expire_by=NOW)]
+    rig.store.docs = {
+        JOB: stored(state="pending", version=2),
+        "late": stored("late", version=3, wake_at="taken", expire_by=NOW),
+    }
+    rig.publisher.away_for_letters = True
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(None, [JOB])]

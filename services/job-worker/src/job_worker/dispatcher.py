@@ -2,23 +2,19 @@
 
 One replica is active at a time by a lease document. Two at once, for the moment of a
 take-over, are harmless: every update is guarded.
+
+Each step looks in a loop of its own, so one that fails, hangs or has much to do never stops the others.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Final, Protocol
 from uuid import uuid4
 
-from job_contracts.lifecycle import JobState, WaitReason
-from job_contracts.personal import LOW
-from job_contracts.views import Record
-from job_worker.expiring import Expiring, is_expired
 from job_worker.reaping import Reaping
-from job_worker.releasing import Releasing
 from job_worker.settings import DispatcherSettings
-from job_worker.turns import Turns
 from service_chassis.metrics import Metrics
 from service_chassis.mongo import is_outage
 from service_chassis.publisher import PublishError
@@ -28,9 +24,15 @@ log = logging.getLogger(__name__)
 
 LEADERSHIP = "dispatcher:0"
 
+STEP_LIMIT: Final = timedelta(seconds=30)
+"""A step that takes longer hangs: it is ended and begun anew, which is as safe as a crash."""
 
-class DispatchStore(Protocol):
-    """What the dispatcher asks of storage."""
+Step = Callable[[], Awaitable[bool]]
+"""Looks once; true if there was more than one batch of work."""
+
+
+class LeadStore(Protocol):
+    """Where the leadership stands."""
 
     async def lead(self, name: str, holder: str, *, lease: timedelta) -> bool:
         """Take or renew the leadership."""
@@ -38,44 +40,39 @@ class DispatchStore(Protocol):
     async def resign(self, name: str, holder: str) -> None:
         """Give it up."""
 
-    async def due(self, limit: int) -> list[Record]:
-        """Return jobs whose `wake_at` has come."""
-
-    async def paused_tasks(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the pauses by task."""
-
 
 class Dispatcher:
-    """Looks every tick at the jobs whose time has come."""
+    """Looks every tick at the jobs whose time has come, step by step."""
 
     def __init__(
         self,
         *,
-        store: DispatchStore,
-        releasing: Releasing,
-        turns: Turns,
-        expiring: Expiring,
+        store: LeadStore,
+        steps: Mapping[str, Step],
         reaping: Reaping,
         settings: DispatcherSettings,
         clock: Callable[[], float],
-        now: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
-        self._store, self._releasing, self._turns = store, releasing, turns
-        self._expiring, self._reaping = expiring, reaping
-        self._settings, self._clock, self._now = settings, clock, now
+        self._store, self._steps, self._reaping = store, steps, reaping
+        self._settings, self._clock = settings, clock
         self._id = f"d-{uuid4()}"
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._leading = False
         self._leads = metrics.gauge("dispatcher_leading", "1 while this replica is the active dispatcher")
+        self._failed = metrics.counter(
+            "dispatcher_steps_failed_total", "Looks that ended in an error or took too long", "step"
+        )
 
     async def __aenter__(self) -> "Dispatcher":
-        self._task = asyncio.create_task(self._run(), name="dispatcher")
+        self._tasks = [asyncio.create_task(self._keep_leading(), name="dispatcher")]
+        for name, step in self._steps.items():
+            self._tasks.append(asyncio.create_task(self._repeat(name, step), name=f"dispatcher {name}"))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
         if self._leading:
             try:
                 async with asyncio.timeout(1):
@@ -90,24 +87,25 @@ class Dispatcher:
         """Whether this replica was the active one when it last asked."""
         return self._leading
 
-    async def _run(self) -> None:
+    async def tick(self) -> None:
+        """Look once with every step."""
+        await self._lead()
+        for name, step in self._steps.items():
+            await self._look(name, step)
+
+    async def _keep_leading(self) -> None:
         while True:
-            full = False
             try:
-                full = await self.tick()
-            except PublishError as error:
-                log.warning("dispatcher.kafka_away", extra={"reason": str(error)})
+                await self._lead()
             except Exception as error:
                 self._reaping.lost_contact()
                 if is_outage(error):
                     log.warning("dispatcher.mongo_away", extra={"reason": repr(error)[:200]})
                 else:
                     log.exception("dispatcher.failed")
-            if not full:
-                await asyncio.sleep(self._settings.tick.total_seconds())
+            await asyncio.sleep(self._settings.tick.total_seconds())
 
-    async def tick(self) -> bool:
-        """Look once; true if there was more than one batch of work."""
+    async def _lead(self) -> None:
         leading = await self._store.lead(LEADERSHIP, self._id, lease=self._settings.lease)
         # A follower's question is contact as well: who takes over has seen whether MongoDB was there.
         self._reaping.in_contact(self._clock())
@@ -116,44 +114,24 @@ class Dispatcher:
             self._leading = leading
             self._leads.set(int(leading))
             self._reaping.begin_anew()
-        if not leading:
+
+    async def _repeat(self, name: str, step: Step) -> None:
+        while True:
+            full = await self._look(name, step)
+            await asyncio.sleep(0 if full else self._settings.tick.total_seconds())
+
+    async def _look(self, name: str, step: Step) -> bool:
+        if not self._leading:
             return False
-        due = await self._store.due(self._settings.batch)
-        self._reaping.in_contact(self._clock())
-        paused = await self._store.paused_tasks()
-        whats_next = _Sorted(due, paused, self._now())
-        await self._expiring.expire(whats_next.expired)
-        await self._releasing.park(whats_next.paused)
-        await self._releasing.defer(whats_next.low)
-        await self._releasing.release(whats_next.waiting)
-        await self._releasing.republish(whats_next.pending)
-        more = await self._turns.go_on(paused)
-        await self._reaping.reap_overdue(whats_next.running)
-        await self._reaping.reap_dead_workers()
-        return more or len(due) >= self._settings.batch
-
-
-class _Sorted:
-    """Due jobs by what is to be done with them."""
-
-    def __init__(self, due: Sequence[Record], paused: Collection[str], now: datetime) -> None:
-        self.expired: list[Record] = []
-        self.paused: list[Record] = []
-        self.low: list[Record] = []
-        self.waiting: list[Record] = []
-        self.pending: list[Record] = []
-        self.running: list[Record] = []
-        for job in due:
-            self._list_for(job, paused, now).append(job)
-
-    def _list_for(self, job: Record, paused: Collection[str], now: datetime) -> list[Record]:
-        if job["state"] == JobState.RUNNING:
-            return self.running
-        if is_expired(job, now):
-            return self.expired
-        if job["state"] == JobState.PENDING:
-            return self.pending
-        if job["task"] in paused:
-            return self.paused
-        yields = job.get("priority") == LOW and job.get("reason") == WaitReason.SCHEDULED
-        return self.low if yields else self.waiting
+        try:
+            async with asyncio.timeout(STEP_LIMIT.total_seconds()):
+                return await step()
+        except PublishError as error:
+            log.warning("dispatcher.kafka_away", extra={"step": name, "reason": str(error)})
+        except Exception as error:
+            if is_outage(error):
+                log.warning("dispatcher.step_waits", extra={"step": name, "reason": repr(error)[:200]})
+            else:
+                log.exception("dispatcher.step_failed", extra={"step": name})
+        self._failed.labels(name).inc()
+        return False

@@ -1,11 +1,10 @@
 """Jobs that nobody started in time: given up like every other failure, through a dead letter."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from typing import Protocol
 
 from job_contracts.keeping import expire
-from job_contracts.lifecycle import LIVE, ErrorKind, JobState
+from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed
 from job_contracts.record import GuardedMove
 from job_contracts.views import Record
@@ -44,12 +43,6 @@ class Expiring:
         stored = await self._store.records([j["_id"] for j in jobs])
         taken = [s for j in jobs if (s := stored.get(j["_id"])) and _was_taken(j, s)]
         await self._publisher.failed([_letter(job) for job in taken])
-
-
-def is_expired(job: Record, now: datetime) -> bool:
-    """Whether the job must not be started any more."""
-    expire_by = job.get("expire_by")
-    return expire_by is not None and job["state"] in LIVE - {JobState.RUNNING} and bool(expire_by <= now)
 
 
 def _was_taken(seen: Record, stored: Record) -> bool:

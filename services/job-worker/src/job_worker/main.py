@@ -11,6 +11,7 @@ from job_worker.brake import Brake
 from job_worker.catalogue import Catalogue
 from job_worker.claiming import Claiming
 from job_worker.dispatcher import Dispatcher
+from job_worker.due import Due
 from job_worker.execution import Execution
 from job_worker.expiring import Expiring
 from job_worker.handlers import register_handlers
@@ -19,6 +20,7 @@ from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
 from job_worker.pauses import Pauses
 from job_worker.publisher import KafkaPublisher
+from job_worker.queue import Queue
 from job_worker.reaping import Reaping
 from job_worker.releasing import Releasing
 from job_worker.settings import Settings
@@ -135,17 +137,31 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         offsets=offsets,
         lease=settings.worker.lease,
         retention=settings.retention.cancelled,
+        batch=settings.dispatcher.batch,
+        clock=clock,
     )
     releasing = Releasing(store=store, publisher=publisher, metrics=metrics)
-    dispatcher = Dispatcher(
+    due = Due(
         store=store,
         releasing=releasing,
-        turns=Turns(store=store, releasing=releasing, batch=settings.dispatcher.batch),
         expiring=Expiring(store=store, publisher=publisher),
+        batch=settings.dispatcher.batch,
+    )
+    turns = Turns(store=store, releasing=releasing, queue=Queue(offsets), batch=settings.dispatcher.batch)
+    dispatcher = Dispatcher(
+        store=store,
+        steps={
+            "expired": due.expired,
+            "waiting": due.waiting,
+            "pending": due.pending,
+            "after_pauses": turns.after_pauses,
+            "low_priority": turns.low_priority,
+            "overdue": reaping.reap_overdue,
+            "dead_workers": reaping.reap_dead_workers,
+        },
         reaping=reaping,
         settings=settings.dispatcher,
         clock=clock,
-        now=mongo.now,
         metrics=metrics,
     )
     sweeping = Sweeping(

@@ -9,7 +9,7 @@ from pymongo import ReturnDocument, UpdateOne
 
 from job_contracts.lifecycle import JobState, WaitReason
 from job_contracts.personal import LOW
-from job_contracts.record import GRACE, HISTORY, NOW, Collection, GuardedMove, after, due
+from job_contracts.record import GRACE, HISTORY, NOW, Collection, GuardedMove, after, due, expired
 from job_contracts.views import Record
 from job_worker.pauses import BRAKE, Pause
 from service_chassis.bulk import read_by_id, update_groups
@@ -17,6 +17,23 @@ from service_chassis.mongo import Mongo
 
 PROBE_CAP = timedelta(minutes=10)
 """Longest wait between two probes of a task that the brake has paused."""
+
+_TO_JUDGE = (
+    "owner",
+    "task",
+    "state",
+    "reason",
+    "priority",
+    "version",
+    "wake_at",
+    "expire_by",
+    "failures",
+    "max_attempts",
+    "cancel_requested",
+    "worker",
+    "traceparent",
+)
+"""Fields of a due job that tell what is to be done with it."""
 
 _WITHOUT_HISTORY = dict.fromkeys(HISTORY, 0)
 
@@ -61,10 +78,27 @@ class MongoJobStore:
         found = await self._jobs.find(query, {"version": 1}).to_list(None)
         return {doc["_id"]: doc["version"] for doc in found}
 
-    async def due(self, limit: int) -> list[Record]:
-        """Return jobs whose `wake_at` has come, the longest overdue first."""
+    async def due(self, state: JobState, limit: int) -> list[Record]:
+        """Return jobs of this state whose `wake_at` has come and that have not expired, the longest overdue first."""
+        return await self._due({"state": str(state), "$nor": [expired()]}, limit)
+
+    async def due_to_expire(self, limit: int) -> list[Record]:
+        """Return jobs that nobody has started and that have expired, the longest overdue first."""
+        unstarted = {"$in": [str(JobState.PENDING), str(JobState.WAITING)]}
+        return await self._due({"state": unstarted, "$and": [expired()]}, limit)
+
+    async def overdue(self, limit: int) -> list[Record]:
+        """Return running jobs whose `wake_at` has come, the longest overdue first."""
+        return await self._due({"state": str(JobState.RUNNING)}, limit)
+
+    async def _due(self, which: dict[str, Any], limit: int) -> list[Record]:
+        # Without payloads: what is published is read anew when it has been taken.
         found: list[Record] = (
-            await self._jobs.find(due(), _WITHOUT_HISTORY).sort("wake_at", 1).limit(limit).to_list(None)
+            await self._jobs.find({**due(), **which}, _TO_JUDGE)
+            .hint("wake_at")
+            .sort("wake_at", 1)
+            .limit(limit)
+            .to_list(None)
         )
         return found
 

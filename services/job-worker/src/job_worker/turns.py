@@ -36,6 +36,9 @@ class TurnStore(Protocol):
     async def normal_queues(self, longer_than: timedelta) -> bool:
         """Whether a job of normal priority has been pending for longer than that."""
 
+    async def paused_tasks(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the pauses by task."""
+
     async def low_in_queue(self, limit: int) -> int:
         """Return how many jobs of low priority are pending; counts no further than the limit."""
 
@@ -43,20 +46,48 @@ class TurnStore(Protocol):
         """Take the next probe of a task that the brake has paused, if it is time for one."""
 
 
+class LineOfMessages(Protocol):
+    """What turns ask of Kafka."""
+
+    async def length(self) -> int | None:
+        """Return how many messages on `jobs` nobody has taken, or None while Kafka does not tell."""
+
+
 class Turns:
     """Lets the parked go on."""
 
-    def __init__(self, *, store: TurnStore, releasing: Releasing, batch: int) -> None:
-        self._store, self._releasing, self._batch = store, releasing, batch
+    def __init__(self, *, store: TurnStore, releasing: Releasing, queue: LineOfMessages, batch: int) -> None:
+        self._store, self._releasing, self._queue, self._batch = store, releasing, queue, batch
 
-    async def go_on(self, paused: Mapping[str, Mapping[str, Any]]) -> bool:
-        """Release whose turn it is; true if more than one batch of work was found."""
-        full = False
-        if tasks := await self._store.parked_tasks():
-            full = await self._resumed([task for task in tasks if task not in paused])
-            await self._probe([t for t in tasks if t in paused and paused[t]["by"] == BRAKE])
-        await self._low_priority()
+    async def after_pauses(self) -> bool:
+        """Release jobs whose task is not paused any more; those that are get a probe now and then."""
+        tasks = await self._store.parked_tasks()
+        if not tasks:
+            return False
+        paused = await self._store.paused_tasks()
+        full = await self._resumed([task for task in tasks if task not in paused])
+        await self._probe([t for t in tasks if t in paused and paused[t]["by"] == BRAKE])
         return full
+
+    async def low_priority(self) -> bool:
+        """Release jobs of low priority as far as no normal one has to wait for them."""
+        first = await self._store.parked(str(WaitReason.LOW_PRIORITY), TRICKLE)
+        if not first:
+            return False
+        room = await self._room_for_low()
+        jobs = first if room <= TRICKLE else await self._store.parked(str(WaitReason.LOW_PRIORITY), room)
+        await self._releasing.release(jobs, what="low_priority")
+        return False
+
+    async def _room_for_low(self) -> int:
+        low = await self._store.low_in_queue(LOW_IN_QUEUE)
+        normal = await self._store.normal_queues(QUEUED)
+        # A record that is pending does not queue if its message is not there: it was lost, and comes again later.
+        messages = await self._queue.length() if normal or low else 0
+        if messages is not None:
+            normal = normal and messages > low
+            low = min(low, messages)
+        return 0 if normal else min(LOW_IN_QUEUE, self._batch) - low
 
     async def _resumed(self, tasks: Collection[str]) -> bool:
         if not tasks:
@@ -70,13 +101,3 @@ class Turns:
             if await self._store.take_probe(task):
                 jobs = await self._store.parked(str(WaitReason.PAUSED), 1, tasks=[task])
                 await self._releasing.release(jobs, what="probes", probe=True)
-
-    async def _low_priority(self) -> None:
-        first = await self._store.parked(str(WaitReason.LOW_PRIORITY), TRICKLE)
-        if not first:
-            return
-        room = 0
-        if not await self._store.normal_queues(QUEUED):
-            room = min(LOW_IN_QUEUE, self._batch) - await self._store.low_in_queue(LOW_IN_QUEUE)
-        jobs = first if room <= TRICKLE else await self._store.parked(str(WaitReason.LOW_PRIORITY), room)
-        await self._releasing.release(jobs, what="low_priority")

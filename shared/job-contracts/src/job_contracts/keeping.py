@@ -56,10 +56,16 @@ def hand_over(ids: Sequence[str], version: int) -> GuardedMove:
     return GuardedMove(guard, [{"$set": {"wake_at": NOW}}])
 
 
-def hold_outcome(ids: Sequence[str], version: int) -> GuardedMove:
-    """An outcome exists but cannot be published yet: nobody shall reap the job meanwhile."""
+def hold_outcome(ids: Sequence[str], version: int, *, wait: timedelta = RUNNING_MARGIN) -> GuardedMove:
+    """An outcome exists, or may exist, that is not recorded yet: nobody shall reap the job meanwhile."""
     guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.RUNNING)}
-    return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(RUNNING_MARGIN)]}}}])
+    return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(wait)]}}}])
+
+
+def set_aside(job_id: str, version: int) -> GuardedMove:
+    """A record that no step of the dispatcher can handle, as it was seen or as the step has left it: later again."""
+    guard: Filter = {"_id": job_id, "version": {"$in": [version, version + 1]}, "wake_at": {"$exists": True}}
+    return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(FAR_OUT)]}}}])
 
 
 def take_over(job_id: str, version: int, *, worker: str | None, wake_at: object) -> GuardedMove:
