@@ -11,7 +11,7 @@ import pytest
 from api.batch_drafting import BatchDrafting
 from api.batching import Batching, BatchJobs, BatchRecord, jobs_of
 from api.catalogue import Catalogue
-from api.problems import Problem
+from api.problems import MAX_ERRORS, Problem
 from api.room import Room
 from job_contracts.personal import cancel
 from job_contracts.views import Record
@@ -178,7 +178,7 @@ async def test_a_batch_of_the_wrong_form_is_refused(place: Place, body: dict[str
 async def test_many_unknown_tasks_are_looked_for_once(place: Place) -> None:
     rig = Rig(place)
     refused = await rig.refusal({"jobs": [{"task": f"nope-{n}"} for n in range(100)]})
-    assert [error.pointer for error in refused.errors] == [f"/jobs/{n}/task" for n in range(100)]
+    assert [error.pointer for error in refused.errors] == [f"/jobs/{n}/task" for n in range(MAX_ERRORS)]
     assert rig.tasks.reads == 1
 
 

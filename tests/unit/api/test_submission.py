@@ -10,6 +10,7 @@ import pytest
 from bson.errors import InvalidDocument
 from pymongo.errors import AutoReconnect
 
+from api.batch_drafting import BatchDrafting
 from api.catalogue import Catalogue, UnavailableView
 from api.problems import Problem
 from api.submission import Accepted, Submissions
@@ -451,3 +452,24 @@ async def test_a_job_that_cannot_be_stored_costs_none_that_comes_with_it() -> No
     assert all(isinstance(answer, Accepted) and answer.is_new for answer in answers)
     assert sorted(job["tags"][0] for job in rig.store.jobs) == [f"t{n}" for n in range(9) if n != 4]
     assert len(rig.announcer.told) == 8
+
+
+@pytest.mark.parametrize("piece", [b"1,", b"{},", b'{"task":1},', b"[[],[]],"])
+async def test_a_batch_of_very_many_items_is_refused_before_it_is_read(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafting = BatchDrafting(catalogue=Catalogue(store=FakeTasks()), now=lambda: NOW, job_limit=65_536)
+    monkeypatch.setattr(drafting, "_envelopes", None)
+    raw = b'{"jobs":[' + piece * (1_000_000 // len(piece)) + b"1]}"
+    with pytest.raises(Problem) as refused:
+        await drafting.read(raw, owner="default", traceparent=None)
+    assert [error.pointer for error in refused.value.errors] == ["/jobs"]
+
+
+async def test_a_batch_whose_jobs_hold_many_items_is_read() -> None:
+    drafting = BatchDrafting(
+        catalogue=Catalogue(store=FakeTasks(task_doc("any", {}))), now=lambda: NOW, job_limit=65_536
+    )
+    job = b'{"task":"any","payload":[' + b"1," * 30_000 + b'"],[1,"]}'
+    _, drafts = await drafting.read(b'{"jobs":[' + job + b"," + job + b"]}", owner="x", traceparent=None)
+    assert len(drafts) == 2

@@ -4,14 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema_rs import validator_for
 from pydantic import ValidationError
 
-from api.forms import errors_of
+from api.judge import Judge
 from job_worker.tasks.http_request import RequestPayload, http_request
 
 URL = "https://api.example.org/invoices"
-VALIDATOR = validator_for(json.loads(http_request.catalogue_entry()["payload_schema"]), validate_formats=True)
+JUDGE = Judge(json.loads(http_request.catalogue_entry()["payload_schema"]))
 
 GOOD: list[dict[str, Any]] = [
     {"url": URL},
@@ -67,7 +66,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize("payload", GOOD)
 def test_what_is_good_passes_the_door_and_the_worker(payload: dict[str, Any]) -> None:
-    assert errors_of(VALIDATOR, payload) == []
+    assert JUDGE.errors(payload) == []
     RequestPayload.model_validate(payload)
 
 
@@ -75,7 +74,7 @@ def test_what_is_good_passes_the_door_and_the_worker(payload: dict[str, Any]) ->
 def test_what_is_bad_is_refused_at_the_door_by_the_name_of_its_field_and_by_the_worker_too(
     payload: dict[str, Any], where: str
 ) -> None:
-    assert where in [error.pointer for error in errors_of(VALIDATOR, payload)]
+    assert where in [error.pointer for error in JUDGE.errors(payload)]
     with pytest.raises(ValidationError):
         RequestPayload.model_validate(payload)
 

@@ -1,19 +1,26 @@
-"""Judging the jobs of a batch: all that is wrong with any of them, or a draft of each."""
+"""Judging the jobs of a batch: what is wrong with the first of them, or a draft of each."""
 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
-from api.catalogue import Catalogue, CatalogueEntry
+from api import door
+from api.catalogue import Catalogue
 from api.drafting import Draft, payload_of, wrong_times
-from api.forms import BatchSubmission, Reader, Submission
-from api.problems import FieldError, Problem, invalid
+from api.forms import MAX_JOBS, BatchSubmission, Reader, Submission
+from api.problems import MAX_ERRORS, FieldError, Problem, invalid
 
 _IN_ONE_GO: Final = 50
 """Jobs judged before others get their turn."""
+
+_LARGE: Final = 4 * 1024
+"""Bytes of a job after which others get their turn at once."""
+
+_MANY: Final = 20_000
+"""Commas of a batch that is looked at before it is read: very many jobs, or jobs that hold very much."""
 
 
 class BatchDrafting:
@@ -41,33 +48,37 @@ class BatchDrafting:
         Raises
         ------
         Problem
-            It names everything that is wrong with any job, each by its place.
+            It names what is wrong with the first jobs that do not fit, each by its place.
         """
+        # Of very many jobs each would be an object before the decoder counts them.
+        if raw.count(b",") > _MANY and door.has_more(raw, level=2, most=MAX_JOBS):
+            raise invalid([FieldError("/jobs", f"a batch may have {MAX_JOBS} jobs")])
         batch = self._envelopes.take(raw)
-        errors = _wrong_with(batch)
+        wrong = _Wrong(batch)
         forms: dict[int, Submission] = {}
         for i, part in enumerate(batch.jobs):
             try:
                 forms[i] = self._form(bytes(part))
             except Problem as problem:
-                errors += _of_job(i, problem)
-            if i % _IN_ONE_GO == _IN_ONE_GO - 1:
+                await wrong.note(i, problem)
+            if _is_others_turn(i, part):
                 await asyncio.sleep(0)
         tasks = await self._catalogue.those({form.task for form in forms.values()})
         now, drafts = self._now(), []
         for i, form in forms.items():
             try:
-                if wrong := wrong_times(form, now):
-                    raise invalid(wrong)
-                task = _known(tasks[form.task])
+                if times := wrong_times(form, now):
+                    raise invalid(times)
+                if (task := tasks.get(form.task)) is None:
+                    raise self._catalogue.unknown(form.task)
                 payload = payload_of(form, task, bytes(batch.jobs[i]))
                 drafts.append(Draft(owner, form, payload, task, key=None, traceparent=traceparent))
             except Problem as problem:
-                errors += _of_job(i, problem)
-            if i % _IN_ONE_GO == _IN_ONE_GO - 1:
+                await wrong.note(i, problem)
+            if _is_others_turn(i, batch.jobs[i]):
                 await asyncio.sleep(0)
-        if errors:
-            raise invalid(errors)
+        if wrong.errors:
+            raise invalid(wrong.errors)
         return batch, drafts
 
     def _form(self, raw: bytes) -> Submission:
@@ -76,21 +87,25 @@ class BatchDrafting:
         return self._jobs.take(raw)
 
 
-def _known(task: CatalogueEntry | Problem) -> CatalogueEntry:
-    if isinstance(task, Problem):
-        raise task
-    return task
+def _is_others_turn(index: int, job: Raw) -> bool:
+    return index % _IN_ONE_GO == _IN_ONE_GO - 1 or memoryview(job).nbytes > _LARGE
 
 
-def _wrong_with(batch: BatchSubmission) -> list[FieldError]:
-    errors = []
-    if batch.webhook is not UNSET:
-        errors.append(FieldError("/webhook", "is not available yet"))
-    if batch.name is not UNSET and "\0" in batch.name:
-        errors.append(FieldError("/name", "a string must not hold NUL"))
-    return errors
+class _Wrong:
+    """What is wrong with a batch, until there is more than anybody is told."""
 
+    def __init__(self, batch: BatchSubmission) -> None:
+        self.errors: list[FieldError] = []
+        if batch.webhook is not UNSET:
+            self.errors.append(FieldError("/webhook", "is not available yet"))
+        if batch.name is not UNSET and "\0" in batch.name:
+            self.errors.append(FieldError("/name", "a string must not hold NUL"))
 
-def _of_job(index: int, problem: Problem) -> list[FieldError]:
-    found = problem.errors or [FieldError("", problem.detail)]
-    return [FieldError(f"/jobs/{index}{error.pointer}", error.detail) for error in found]
+    async def note(self, index: int, problem: Problem) -> None:
+        """Note what is wrong with a job; `Problem` ends the looking when it is enough."""
+        found = problem.errors or [FieldError("", problem.detail)]
+        self.errors += [FieldError(f"/jobs/{index}{error.pointer}", error.detail) for error in found]
+        if len(self.errors) >= MAX_ERRORS:
+            raise invalid(self.errors)
+        # To find what is wrong takes longer than to find that nothing is.
+        await asyncio.sleep(0)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import msgspec
-from jsonschema_rs import ValidationError, Validator, validator_for
+from jsonschema_rs import ReferencingError, ValidationError
 from msgspec import Raw, Struct
 
-from api.forms import errors_of
+from api.judge import Judge
 from api.problems import UNKNOWN_TASK, FieldError, Problem, unavailable
 from job_contracts.upstreams import UpstreamView
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 REFRESH: Final = timedelta(seconds=2)
 UPSTREAMS_SHOWN: Final = 20
 """Of one task: one that calls hosts of all the world has very many."""
+_BAD_TASK: Final = (KeyError, TypeError, ValueError, ValidationError, ReferencingError, RecursionError)
 _SELDOM: Final = timedelta(seconds=0.25)
 
 
@@ -76,15 +77,11 @@ class CatalogueEntry:
     view: TaskView
     max_attempts: int
     timeout: float
-    validator: Validator
-
-    def fits(self, payload: Any) -> bool:
-        """Whether the payload is what the task takes."""
-        return self.validator.is_valid(payload)
+    judge: Judge
 
     def errors(self, payload: Any) -> list[FieldError]:
-        """Return what is wrong with the payload, field by field."""
-        return errors_of(self.validator, payload, under=("payload",))
+        """Return the first things that are wrong with the payload; none if it is what the task takes."""
+        return self.judge.errors(payload, under=("payload",))
 
 
 class Catalogue:
@@ -96,7 +93,7 @@ class Catalogue:
         self._entries: dict[str, CatalogueEntry] = {}
         self._unloadable: dict[str, TaskView] = {}
         """What no worker could ever load, by the name of its entry point."""
-        self._schemas: dict[str, tuple[str, Validator]] = {}
+        self._schemas: dict[str, tuple[str, Judge]] = {}
         self._loaded = False
         self._last = 0.0
         self._lock = asyncio.Lock()
@@ -139,17 +136,18 @@ class Catalogue:
             return entry
         if not self._loaded:
             raise unavailable("the catalogue of tasks has not been read yet")
-        raise self._unknown(name)
+        raise self.unknown(name)
 
-    async def those(self, names: Collection[str]) -> dict[str, CatalogueEntry | Problem]:
-        """Return these tasks, or why there is none of this name, after one more look if there must be one."""
+    async def those(self, names: Collection[str]) -> dict[str, CatalogueEntry]:
+        """Return those of these tasks that there are, after one more look if one is missing."""
         if not self._entries.keys() >= set(names):
             await self._look_again()
         if names and not self._loaded:
             raise unavailable("the catalogue of tasks has not been read yet")
-        return {name: self._entries.get(name) or self._unknown(name) for name in names}
+        return {name: entry for name in names if (entry := self._entries.get(name)) is not None}
 
-    def _unknown(self, name: str) -> Problem:
+    def unknown(self, name: str) -> Problem:
+        """Return the problem of a task that no worker knows; to find the nearest names takes its time."""
         near = (
             difflib.get_close_matches(name[:100], self._entries, n=3, cutoff=0.5)
             or sorted(self._entries)[:10]
@@ -200,7 +198,7 @@ class Catalogue:
                 entries[doc["_id"]] = self._entry(
                     doc, called[doc["_id"]][:UPSTREAMS_SHOWN], unavailable[doc["_id"]]
                 )
-            except (KeyError, TypeError, ValueError, ValidationError) as error:
+            except _BAD_TASK as error:
                 log.error("catalogue.bad_task", extra={"task": doc.get("_id"), "reason": str(error)[:200]})
         if began >= self._last:  # of two looks at once the later one counts
             self._entries, self._loaded = entries, True
@@ -228,14 +226,14 @@ class Catalogue:
             view=view,
             max_attempts=int(options["max_attempts"]),
             timeout=float(options["timeout"]),
-            validator=self._validator(name, schema),
+            judge=self._judge(name, schema),
         )
 
-    def _validator(self, name: str, schema: str) -> Validator:
+    def _judge(self, name: str, schema: str) -> Judge:
         # Compiling takes long enough not to be done again every two seconds.
         known = self._schemas.get(name)
         if known is None or known[0] != schema:
-            known = (schema, validator_for(msgspec.json.decode(schema), validate_formats=True))
+            known = (schema, Judge(msgspec.json.decode(schema)))
             self._schemas[name] = known
         return known[1]
 

@@ -6,29 +6,61 @@ document or a cheap look gave a hint. It does not judge whether the text is JSON
 
 import math
 import re
+from itertools import accumulate
 from typing import Final
 
-from api.problems import FieldError, pointer_of
+from api.problems import MAX_ERRORS, FieldError, pointer_of
 
 MAX_DEPTH: Final = 64
 """Levels below the document's own: deeper ones cost readers their stack."""
 
-_MOST: Final = 20
 # A string may lack its end: then it is all the rest, or a hostile text would be read over and over.
 _TOKEN: Final = re.compile(r'"(?:[^"\\]+|\\.)*"?|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 _NUMBER: Final = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NO_STRUCTURE: Final = _NO_BRACKETS.replace(b",", b"")
+_COMMA: Final = ord(",")
+_STEPS: Final = {**dict.fromkeys(b"[{", 1), **dict.fromkeys(b"]}", -1)}
 _LONG_NUMBER: Final = re.compile(rb"[0-9]{300}")
 _ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\.", re.DOTALL)
+_SHORT: Final = 300
+"""Digits that are always within a double's range."""
+
 _NOT_JSON: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
 def looks_suspicious(raw: bytes) -> bool:
     """Whether a closer look is worth its time; the decoder itself refuses the rest."""
     return (
-        b"\\u0000" in raw
-        or raw.count(b"[") + raw.count(b"{") > MAX_DEPTH
+        (b"\\u0000" in raw and _NUL.search(raw) is not None)
+        or (raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(raw) > MAX_DEPTH + 1)
         or (len(raw) > 300 and _LONG_NUMBER.search(raw) is not None)
     )
+
+
+def has_more(raw: bytes, *, level: int, most: int) -> bool:
+    """Whether the arrays at a level of a document have more items than so many.
+
+    >>> has_more(b'{"jobs": [1, [2, 3], "4, 5"]}', level=2, most=2), has_more(b"[[1, 2], 3]", level=1, most=2)
+    (True, False)
+    """
+    depth, items = 0, 1
+    for byte in _STRING.sub(b"", raw).translate(None, _NO_STRUCTURE):
+        if byte != _COMMA:
+            depth += _STEPS[byte]
+        elif depth == level:
+            items += 1
+            if items > most:
+                return True
+    return False
+
+
+def _depth(raw: bytes) -> int:
+    """Return about how deep a document is nested: many flat lists need no closer look."""
+    brackets = _STRING.sub(b"", raw).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def faults(text: str) -> list[FieldError]:
@@ -41,37 +73,29 @@ def faults(text: str) -> list[FieldError]:
     """
     found: list[FieldError] = []
     path: list[str | int] = []
-    for match in _TOKEN.finditer(text):
-        piece = match.group()
-        if piece in "[{":
+    tokens = _TOKEN.findall(text)
+    for position, piece in enumerate(tokens):
+        if piece == ",":
+            if path and isinstance(path[-1], int):
+                path[-1] += 1
+        elif piece in {"[", "{"}:
             path.append(0 if piece == "[" else "")
             if len(path) > MAX_DEPTH + 1:
                 # Whatever stands behind is no better, and the pointer is long enough.
                 where = pointer_of(path[:MAX_DEPTH])
                 return [*found, FieldError(where, f"nested deeper than {MAX_DEPTH} levels")]
-            continue
-        if piece in "]}":
+        elif piece in {"]", "}"}:
             if path:
                 path.pop()
-            continue
-        if piece in ",:":
-            if piece == "," and path and isinstance(path[-1], int):
-                path[-1] += 1
-            continue
-        is_key = bool(path) and isinstance(path[-1], str) and _followed_by_colon(text, match.end())
-        if is_key:
-            path[-1] = piece[1:-1]
-        if detail := _fault_of(piece):
-            found.append(FieldError(pointer_of(path), detail))
-            if len(found) >= _MOST:
-                break
+        elif piece != ":" and not (len(piece) < _SHORT and piece.isdecimal()):
+            is_key = path and isinstance(path[-1], str) and tokens[position + 1 : position + 2] == [":"]
+            if is_key:
+                path[-1] = piece[1:-1]
+            if detail := _fault_of(piece):
+                found.append(FieldError(pointer_of(path), detail))
+                if len(found) >= MAX_ERRORS:
+                    break
     return found
-
-
-def _followed_by_colon(text: str, position: int) -> bool:
-    while position < len(text) and text[position] in " \t\r\n":
-        position += 1
-    return position < len(text) and text[position] == ":"
 
 
 def _fault_of(token: str) -> str | None:

@@ -50,8 +50,8 @@ def payload_of(form: Submission, task: CatalogueEntry, whole: bytes) -> str:
     A pointer into what is no JSON at all leads through `whole`.
     """
     document = {} if form.payload is UNSET else decode_part(form.payload, whole)
-    if not task.fits(document):
-        raise invalid(task.errors(document))
+    if wrong := task.errors(document):
+        raise invalid(wrong)
     return "{}" if form.payload is UNSET else msgspec.json.format(form.payload, indent=-1).decode()
 
 

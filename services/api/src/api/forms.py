@@ -5,17 +5,20 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
-from jsonschema_rs import Validator, validator_for
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from api import door
+from api.judge import Judge
 from api.problems import MALFORMED_JSON, FieldError, Problem, invalid, pointer_of
 
 MAX_AHEAD: Final = 366 * 86_400
 """Seconds: nobody plans a job further ahead than a leap year."""
 
+MAX_JOBS: Final = 1_000
+"""Of one batch."""
+
 _LOOKED_AT: Final = 64 * 1024
-"""Characters of a malformed body that are looked at closely: more would hold up everybody else."""
+"""Of a body that does not fit, so much is looked at closely: more would hold up everybody else."""
 
 Tag = Annotated[str, Meta(min_length=1, max_length=64)]
 Priority = Annotated[Literal["normal", "low"], Meta(description="low yields to jobs that are normal")]
@@ -67,7 +70,7 @@ class Submission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class BatchSubmission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Many jobs at once, all or none: the body of POST /jobs/batch."""
 
-    jobs: Annotated[list[Raw], Meta(min_length=1, max_length=1_000, description="Each as for POST /jobs")]
+    jobs: Annotated[list[Raw], Meta(min_length=1, max_length=MAX_JOBS, description="Each as for POST /jobs")]
     name: (
         Annotated[str, Meta(min_length=1, max_length=200, description="For those who look at it")] | UnsetType
     ) = UNSET
@@ -94,7 +97,7 @@ class Reader(Generic[F]):
     def __init__(self, kind: type[F], *, suspects: Callable[[bytes], bool] = door.looks_suspicious) -> None:
         self._suspects = suspects
         self._decoder = msgspec.json.Decoder(kind)
-        self._validator: Validator = validator_for(msgspec.json.schema(kind), validate_formats=True)
+        self._judge = Judge(msgspec.json.schema(kind))
 
     def read(self, raw: bytes) -> Read[F]:
         """Return the form, or the document and all that is wrong with its fields.
@@ -122,10 +125,11 @@ class Reader(Generic[F]):
         return read.form
 
     def _diagnosed(self, raw: bytes, message: str) -> Read[F]:
+        if len(raw) > _LOOKED_AT:
+            return Read(None, None, [_translated(message)])
         document = decode_part(raw, raw)
-        errors = errors_of(self._validator, document)
         # msgspec is stricter than JSON Schema in one thing: 3.0 is no integer.
-        return Read(None, document, errors or [_translated(message)])
+        return Read(None, document, self._judge.errors(document) or [_translated(message)])
 
 
 def decode_part(part: bytes | Raw, whole: bytes) -> Any:
@@ -134,26 +138,6 @@ def decode_part(part: bytes | Raw, whole: bytes) -> Any:
         return msgspec.json.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _malformed(whole, error) from error
-
-
-def errors_of(validator: Validator, document: Any, *, under: tuple[str, ...] = ()) -> list[FieldError]:
-    """Return each field of the document that breaks the schema."""
-    found = []
-    for error in validator.iter_errors(document):
-        path = [*under, *error.instance_path]
-        kind = error.kind
-        if unexpected := getattr(kind, "unexpected", None):
-            found += [FieldError(pointer_of([*path, name]), "no such field") for name in unexpected]
-        elif kind.name == "required":
-            missing = str(getattr(kind, "property", "")).strip('"')
-            found.append(FieldError(pointer_of([*path, missing]), "is required"))
-        else:
-            found.append(FieldError(pointer_of(path), _shortened(error.message)))
-    return found
-
-
-def _shortened(message: str) -> str:
-    return message if len(message) <= 300 else f"{message[:200]} … {message[-90:]}"
 
 
 def _malformed(raw: bytes, error: Exception) -> Problem:

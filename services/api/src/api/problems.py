@@ -17,6 +17,15 @@ from msgspec import UNSET, Struct, UnsetType
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+MAX_ERRORS: Final = 20
+"""Fields that one problem names. Whoever mends them hears of the next ones."""
+
+MAX_BYTES: Final = 16 * 1024
+"""Of one problem as JSON: a refusal must not be longer than what it refuses."""
+
+MAX_TEXT: Final = 300
+"""Characters of one text in a problem."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -62,17 +71,23 @@ class Problem(Exception):  # noqa: N818  the standard's word; it is also what th
         self.headers = dict(headers or {})
 
     def body(self, instance: str) -> bytes:
-        """Return the problem as JSON; `instance` is the path that was called."""
-        return msgspec.json.encode(
-            ProblemBody(
-                type=f"/problems/{self.kind.slug}",
-                title=self.kind.title,
-                status=self.kind.status,
-                detail=self.detail,
-                instance=instance,
-                errors=self.errors or UNSET,
+        """Return the problem as JSON, bounded; `instance` is the path that was called."""
+        errors = [bounded(error) for error in self.errors[:MAX_ERRORS]]
+        while True:
+            body = msgspec.json.encode(
+                ProblemBody(
+                    type=f"/problems/{self.kind.slug}",
+                    title=self.kind.title,
+                    status=self.kind.status,
+                    detail=shortened(self.detail),
+                    instance=shortened(instance),
+                    errors=errors or UNSET,
+                )
             )
-        )
+            # Texts are bounded in characters, and some of these are six bytes.
+            if len(body) <= MAX_BYTES or not errors:
+                return body
+            errors = errors[: len(errors) // 2]
 
 
 MALFORMED_JSON: Final = Kind(
@@ -163,8 +178,22 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 def invalid(errors: Sequence[FieldError]) -> Problem:
     """Return the problem that names these fields."""
-    named = ", ".join(dict.fromkeys(error.pointer or "the body" for error in errors))
-    return Problem(INVALID_REQUEST, f"does not fit: {named}", errors=errors)
+    told = [bounded(error) for error in errors[:MAX_ERRORS]]
+    named = ", ".join(dict.fromkeys(error.pointer or "the body" for error in told))
+    return Problem(INVALID_REQUEST, shortened(f"does not fit: {named}"), errors=told)
+
+
+def bounded(error: FieldError) -> FieldError:
+    """Return the error with texts of bounded length; a pointer that is too long leads to what holds the place."""
+    pointer = error.pointer
+    if len(pointer) > MAX_TEXT:
+        pointer = pointer[: max(0, pointer.rfind("/", 0, MAX_TEXT))]
+    return FieldError(pointer, shortened(error.detail))
+
+
+def shortened(text: str) -> str:
+    """Return the text, or its beginning and its end."""
+    return text if len(text) <= MAX_TEXT else f"{text[:200]} … {text[-90:]}"
 
 
 def unavailable(detail: str) -> Problem:

@@ -54,8 +54,8 @@ def move_routes(*, moving: Moving, catalogue: Catalogue, body_limit: int) -> API
         if form.payload is not UNSET:
             task = await catalogue.task((await moving.failed(job_id, owner=OWNER))["task"])
             document = decode_part(form.payload, raw)
-            if not task.fits(document):
-                raise invalid(task.errors(document))
+            if wrong := task.errors(document):
+                raise invalid(wrong)
             payload = msgspec.json.format(form.payload, indent=-1).decode()
         view = await moving.redrive(job_id, owner=OWNER, payload=payload, force=form.force)
         return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
