@@ -82,6 +82,39 @@ async def test_every_service_told_to_end_does_so_cleanly_within_its_grace(
         assert counted["extra attempts"] == 0, "what did not finish was given back"
 
 
+@pytest.mark.row(
+    "F29", promise="a worker told to end while MongoDB is silent for two seconds consumes no attempt"
+)
+@pytest.mark.timeout(120)
+async def test_workers_told_to_end_while_mongodb_is_silent_consume_no_attempt(
+    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
+) -> None:
+    servers = [part for part in product.stack.parts.values() if part.kind == "mongod"]
+    workers = [service.name for service in product.services("job-worker")]
+    async with product.having("job-worker", SHUTDOWN_GRACE=WORKERS_GRACE):
+        long = [await api.submit("sleep", {"seconds": 8}) for _ in range(4)]
+        for job in long:
+            await api.reach(job, "running", within=15)
+        async with Load(api, jobs=form.at_most(200), rate=100, seed=form.seed) as load:
+            await load.reached(0.5)
+            for server in servers:
+                server.pause()
+            ending = asyncio.gather(*(told_to_end(product, name) for name in workers))
+            await asyncio.sleep(2.5)  # for longer than a batch may take to end
+            for server in servers:
+                server.resume()
+            await ending
+            codes = {name: product.stack.part(name).process.exit_code for name in workers}
+            await product.heal()
+            await load.done()
+        await records.all_final([*load.jobs, *long], within=60)
+        await at_rest(records, topics)
+    counted = await check(product, api.history, records=records, topics=topics, must_fail=load.doomed)
+    figures(**counted)
+    assert codes == dict.fromkeys(workers, 0)
+    assert counted["extra attempts"] == 0, "what was claimed in the silence was given back"
+
+
 @pytest.mark.row("F29", promise="a second SIGTERM ends any service at once")
 @pytest.mark.timeout(120)
 async def test_the_second_signal_ends_a_service_at_once(

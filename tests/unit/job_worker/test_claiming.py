@@ -1,5 +1,7 @@
 """Which messages become running jobs."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,9 +9,12 @@ from aiokafka import ConsumerRecord
 from pymongo.errors import AutoReconnect
 
 from job_contracts.messages import JobRequested, encode
+from job_contracts.record import GuardedMove
 from job_worker.claiming import Claiming
 from job_worker.slots import SOON, Slots
 from service_chassis.metrics import Metrics
+from service_chassis.server import Grace
+from tests.support.waiting import until_true
 from tests.unit.job_worker.fakes import (
     JOB,
     FakeLease,
@@ -51,6 +56,7 @@ class Rig:
             pauses=self.pauses,  # type: ignore[arg-type]
             tasks={"noop"},
             now=lambda: NOW,
+            grace=Grace(timedelta(seconds=20)),
             metrics=Metrics(),
         )
 
@@ -79,6 +85,26 @@ async def test_only_what_the_claim_has_got_is_started() -> None:
     rig.store.matches, rig.store.claimed = 1, {OTHER}
     await rig.claim(encode(requested()), encode(requested(job_id=OTHER)))
     assert rig.ids() == [OTHER]
+
+
+async def test_a_claim_that_is_under_way_at_the_end_is_learned_and_started_to_be_given_back() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    answers = asyncio.Event()
+    apply = rig.store.apply
+
+    async def silent(moves: Sequence[GuardedMove]) -> int:
+        await answers.wait()
+        return await apply(moves)
+
+    rig.store.apply = silent  # type: ignore[method-assign]
+    async with rig.claiming:
+        batch = asyncio.create_task(rig.claim(encode(requested())))
+        await until_true(lambda: bool(rig.claiming._open), within=1, what="the claim")
+        batch.cancel()
+        await asyncio.wait([batch])
+        asyncio.get_running_loop().call_later(0.05, answers.set)
+    assert rig.ids() == [requested().job_id]
 
 
 async def test_a_message_for_the_same_job_twice_in_a_batch_starts_it_once() -> None:

@@ -4,6 +4,7 @@ Read → claim with one update for each version → run. What cannot be read goe
 `dead-letter` byte for byte; what this worker cannot take now is handed over.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -19,13 +20,14 @@ from job_contracts.record import GuardedMove, claim, give_back, park
 from job_contracts.rejection import reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record
-from job_worker.execution import Execution
+from job_worker.execution import TO_LEAVE, Execution
 from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.pauses import Pauses
 from job_worker.slots import Slots
 from service_chassis import failpoints
 from service_chassis.metrics import Metrics
+from service_chassis.server import Grace
 
 log = logging.getLogger(__name__)
 
@@ -68,18 +70,32 @@ class Claiming:
         pauses: Pauses,
         tasks: Collection[str],
         now: Callable[[], datetime],
+        grace: Grace,
         metrics: Metrics,
     ) -> None:
         self._store, self._publisher = store, publisher
         self._execution, self._moving = execution, moving
         self._lease, self._slots, self._tasks = lease, slots, tasks
         self._pauses, self._now = pauses, now
+        self._grace = grace
         self._room = 0
+        self._open: set[asyncio.Task[None]] = set()
+        """Claims of which MongoDB has not said yet what they have got."""
         self._dropped = metrics.dropped
         self._parked = metrics.counter("jobs_parked_total", "Jobs whose task was paused when their turn came")
         self._handed_over = metrics.counter(
             "jobs_handed_over_total", "Jobs given to a fitter worker", "reason"
         )
+
+    async def __aenter__(self) -> "Claiming":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Learn what the last claims have got, so that it is run or given back and no attempt is consumed."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=self._grace.left(but=TO_LEAVE))
+        for one in list(self._open):
+            one.cancel()
 
     async def wanted(self) -> int:
         """Wait until messages are wanted: as many as will soon have a slot.
@@ -107,7 +123,11 @@ class Claiming:
         await self._hand_over(unknown, "unknown_task")
         await self._hand_over(known[room:], "full")
         if known[:room]:
-            await self._claim_and_start(known[:room])
+            # Whoever no longer waits, as at the end, leaves nothing in doubt: what MongoDB has given us is started.
+            claim = asyncio.create_task(self._claim_and_start(known[:room]), name="claim")
+            self._open.add(claim)
+            claim.add_done_callback(self._open.discard)
+            await asyncio.shield(claim)
 
     async def _read(self, records: Sequence[ConsumerRecord]) -> list[JobRequested]:
         requests: dict[str, JobRequested] = {}

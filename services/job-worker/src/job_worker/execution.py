@@ -36,7 +36,7 @@ _IN_LINE = timedelta(seconds=1)
 """So long a claimed job waits for its slot; after that it may have one elsewhere."""
 
 _TO_GIVE_BACK = timedelta(seconds=3)
-_TO_LEAVE = timedelta(seconds=10)
+TO_LEAVE = timedelta(seconds=10)
 """What the end takes after the drain at most: jobs are given back, the lease, Kafka and MongoDB are left."""
 
 
@@ -122,7 +122,7 @@ class Execution:
         attempts = [r.attempt for r in self._running.values() if r.attempt]
         if attempts:
             log.info("execution.draining", extra={"jobs": len(attempts)})
-            await asyncio.wait(attempts, timeout=self._grace.left(but=_TO_LEAVE))
+            await asyncio.wait(attempts, timeout=self._grace.left(but=TO_LEAVE))
         leftover = list(self._running.values())
         self.drop(lambda _: True)
         for job in leftover:

@@ -16,13 +16,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from pymongo import MongoClient
+from pymongo import MongoClient, ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
 from job_contracts.record import NOW, Collection, after
 from job_worker.settings import WorkerSettings
 from job_worker.slots import Slots
+from service_chassis.health import Status
 from service_chassis.settings import MongoSettings
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Lease:
         self.worker_id = _new_id()
         self.free_elsewhere = 0
         self._held_until = 0.0
+        self._registered = False
+        self._reason = "not taken yet"
         self._held = asyncio.Event()
         self._ticked = time.monotonic()
         self._stop = threading.Event()
@@ -90,6 +93,12 @@ class Lease:
         """Whether a claim made now would be under a living lease, by this machine's monotonic clock."""
         return time.monotonic() < self._held_until
 
+    def check(self) -> Status:
+        """Whether the lease holds; if not, what kept it from being renewed."""
+        if self._thread is None or not self._thread.is_alive():
+            return Status(False, "nothing renews it")
+        return Status(self.holds(), self._reason)
+
     async def held(self) -> str:
         """Wait until the lease holds and return the worker's id."""
         while not self.holds():
@@ -105,45 +114,50 @@ class Lease:
     # Everything below runs in the lease's thread.
 
     def _renew_for_ever(self) -> None:
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            self._mongo.uri.get_secret_value(),
-            serverSelectionTimeoutMS=1_500,
-            connectTimeoutMS=1_500,
-            socketTimeoutMS=2_500,
-            appname="jobstream-lease",
-            maxPoolSize=1,
-        )
-        workers = client[self._mongo.database].get_collection(
-            Collection.WORKERS, write_concern=WriteConcern(w="majority", j=True)
-        )
-        registered, due = False, 0.0
+        client: MongoClient[dict[str, Any]] | None = None
+        due = 0.0
         while not self._stop.wait(0.25):
-            self._watch_loop()
-            if time.monotonic() < due:
-                continue
-            asked = time.monotonic()
+            # Whatever goes wrong, such as a thread or memory that cannot be had, the next try may be better.
             try:
-                if registered and not self._renew(workers):
-                    log.warning("lease.lapsed", extra={"worker": self.worker_id})
-                    self._call(self._lapsed, self.worker_id)
-                    self.worker_id = _new_id()
-                    registered = False
-                if not registered:
-                    self._register(workers)
-                    registered = True
-                self.free_elsewhere = self._count_free_elsewhere(workers)
-            except PyMongoError as error:
-                log.warning(
-                    "lease.not_renewed", extra={"reason": f"{type(error).__name__}: {str(error)[:200]}"}
-                )
+                self._watch_loop()
+                if time.monotonic() < due:
+                    continue
+                client = client or _connect(self._mongo)
+                due = self._renew_once(self._workers(client))
+            except Exception as error:
+                self._reason = f"{type(error).__name__}: {str(error)[:200]}"
+                log.warning("lease.not_renewed", extra={"reason": self._reason})
+                if not isinstance(error, PyMongoError):
+                    log.exception("lease.failed")
                 due = time.monotonic() + 0.5
-                continue
-            # Counted from before the request: MongoDB's clock started the lease no earlier than that.
-            self._held_until = asked + self._settings.lease.total_seconds() - 1
-            self._call(self._held.set)
-            due = asked + self._settings.renew_every.total_seconds()
-        self._leave(workers)
-        client.close()
+        if client is not None:
+            self._leave(self._workers(client))
+            client.close()
+
+    def _workers(self, client: "MongoClient[dict[str, Any]]") -> Any:
+        return client[self._mongo.database].get_collection(
+            Collection.WORKERS,
+            write_concern=WriteConcern(w="majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )
+
+    def _renew_once(self, workers: Any) -> float:
+        """Renew the lease, or take one under a new id; return when to do so again."""
+        asked = time.monotonic()
+        if self._registered and not self._renew(workers):
+            log.warning("lease.lapsed", extra={"worker": self.worker_id})
+            self._call(self._lapsed, self.worker_id)
+            self.worker_id = _new_id()
+            self._registered = False
+        if not self._registered:
+            self._register(workers)
+            self._registered = True
+        self.free_elsewhere = self._count_free_elsewhere(workers)
+        # Counted from before the request: MongoDB's clock started the lease no earlier than that.
+        self._held_until = asked + self._settings.lease.total_seconds() - 1
+        self._reason = "held"
+        self._call(self._held.set)
+        return asked + self._settings.renew_every.total_seconds()
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -193,6 +207,17 @@ class Lease:
         if silent > _SLOW_LOOP + timedelta(seconds=0.5):
             log.warning("loop.blocked", extra={"seconds": silent.total_seconds(), "tasks": self._running()})
             self._stop.wait(1)
+
+
+def _connect(settings: MongoSettings) -> "MongoClient[dict[str, Any]]":
+    return MongoClient(
+        settings.uri.get_secret_value(),
+        serverSelectionTimeoutMS=1_500,
+        connectTimeoutMS=1_500,
+        socketTimeoutMS=2_500,
+        appname="jobstream-lease",
+        maxPoolSize=1,
+    )
 
 
 def _new_id() -> str:

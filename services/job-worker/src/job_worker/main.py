@@ -107,6 +107,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         pauses=pauses,
         tasks=tasks.keys(),
         now=mongo.now,
+        grace=grace,
         metrics=metrics,
     )
     subscription = Subscription(
@@ -185,12 +186,13 @@ def create_app(settings: Settings, installed: Installed) -> Service:
             "kafka": kafka.check,
             "catalogue": catalogue.check,
             "jobs": subscription.check,
+            "lease": lease.check,
         },
         optional={"tasks": availability.check},
     )
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, availability]
-    parts = [*connections, catalogue, pauses, lease, execution, watching, dispatcher, sweeping]
+    parts = [*connections, catalogue, pauses, lease, execution, claiming, watching, dispatcher, sweeping]
     parts += [subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)
