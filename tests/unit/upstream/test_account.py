@@ -1,14 +1,18 @@
 """The account of a quota: no window holds more than its limit, whoever asks, fails or dies."""
 
+from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from job_worker.upstream.account import COMES_WITHIN, PLACES, Account, Granted, Key, Rate, Wait
+from job_worker.upstream.account import COMES_WITHIN, PLACES, Account, Granted, Wait
 from job_worker.upstream.documents import account_document, account_from
+from job_worker.upstream.uses import EXACT, Key, Rate
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -267,3 +271,75 @@ def test_the_account_stays_small() -> None:
     (key,) = play.account.keys
     assert len(key.uses) <= 5
     assert replace(key, uses=()) == Key("k0")
+
+
+def busy(play: Play, *, windows: int, latency: timedelta, lost: float, step: timedelta) -> list[datetime]:
+    """Ask at every step, of which some are never heard of; return when calls reached the upstream."""
+    draw = Random(7)
+    under_way: deque[tuple[Granted, datetime]] = deque()
+    arrived: list[datetime] = []
+    end = play.now + windows * play.rates[0].window
+    while play.now < end:
+        while under_way and under_way[0][1] <= play.now:
+            grant, _ = under_way.popleft()
+            arrived.append(play.now)
+            play.settle(grant)
+        if isinstance(answer := play.ask(f"j{play.tokens}", reserve=False), Granted):
+            if draw.random() < lost:
+                arrived.append(play.now + FLIGHT)
+            else:
+                under_way.append((answer, play.now + latency))
+        play.after(step)
+    return sorted(arrived)
+
+
+@pytest.mark.parametrize("lost", [0, 0.1])
+@pytest.mark.parametrize("limit", [EXACT, EXACT + 1, 2 * EXACT])
+def test_a_large_quota_is_never_overdrawn_and_at_least_99_percent_of_it_is_used(
+    limit: int, lost: float
+) -> None:
+    window = timedelta(seconds=60)
+    play = Play(Rate(limit, window))
+    latency = timedelta(milliseconds=700)
+    arrived = busy(play, windows=3, latency=latency, lost=lost, step=window / limit / 1.5)
+    for first, last in zip(arrived, arrived[limit:], strict=False):
+        assert last - first >= window
+    if not lost:
+        turn = window + latency + timedelta(milliseconds=100)
+        assert len(arrived) >= 0.99 * limit * (3 * window / turn - 1)
+
+
+def test_a_large_account_stays_as_small_as_a_window_has_cells() -> None:
+    play = Play(Rate(1_000_000, MINUTE))
+    grants: deque[Granted] = deque()
+    for n in range(1_500):
+        if isinstance(answer := play.ask(f"j{n}"), Granted):
+            grants.append(answer)
+        if len(grants) > 100:
+            play.settle(grants.popleft(), remaining=900_000)
+        play.after(timedelta(milliseconds=80))
+    assert max(len(key.uses) for key in play.account.keys) < 2 * EXACT
+    assert sum(use.calls for use in play.account.keys[0].uses) >= 750, "two minutes have gone, one counts"
+
+
+def test_a_short_rate_stays_exact_beside_a_large_one() -> None:
+    play = Play(Rate(3, timedelta(seconds=1)), Rate(5_000, timedelta(days=1)))
+    calls = []
+    for n in range(200):
+        if isinstance(answer := play.ask(f"j{n}", reserve=False), Granted):
+            play.settle(answer)
+            calls.append(play.now)
+        play.after(timedelta(milliseconds=101))
+    assert all(b - a > timedelta(seconds=1) for a, b in zip(calls, calls[3:], strict=False))
+    assert len(calls) >= 50, "ten asks a second, three of them granted"
+
+
+def test_a_key_that_no_worker_uses_any_more_is_forgotten() -> None:
+    old, new = Play(), Play()
+    old.call("j0")
+    new.account = account_from(account_document(old.account), rates=new.rates, keys=["new"])
+    new.call("j1")
+    assert [key.name for key in new.account.foreign] == ["k0"]
+    new.after(timedelta(days=4))
+    new.call("j2")
+    assert new.account.foreign == ()

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from job_worker.upstream.account import Account, Granted, Key, Rate, Wait
+from job_worker.upstream.account import Account, Granted, Wait
 from job_worker.upstream.quota import USE_WITHIN, Quota
+from job_worker.upstream.uses import Key, Rate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

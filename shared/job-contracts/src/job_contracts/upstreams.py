@@ -72,12 +72,12 @@ def _rate(
     for key in keys:
         blocked = key.get("blocked_until")
         # A use that may still be under way counts from now, and not from when it would have timed out.
-        used = [min(use["by"], now) for use in key["uses"] if use["by"] > now - window]
+        uses = [use for use in key["uses"] if use["by"] > now - window]
         if blocked is not None and blocked > now:
             back.append(blocked)
         else:
-            left += max(0, limit - len(used))
-            back += [min(used) + window] if used else []
+            left += max(0, limit - sum(use.get("calls", 1) for use in uses))
+            back += [min(now, *(use["by"] for use in uses)) + window] if uses else []
     return QuotaView(
         limit=limit * len(keys),
         window_seconds=seconds,

@@ -1,6 +1,6 @@
 """Who may call an upstream when: pure decisions on the account that all workers share.
 
-An account is a log of uses, one for each key, and a queue of places. A call is allowed when
+An account is a log of uses, one for each key (`uses.py`), and a queue of places. A call is allowed when
 for each rate the use that would leave the window is out of it: a sliding log, so no window,
 wherever it begins, holds more than the limit. A job that must wait gets a place with the
 moment at which its call will be allowed, and comes back then.
@@ -10,14 +10,16 @@ what was served last: owners take turns, and inside an owner it is first come, f
 (start-time fair queueing; Goyal, Vin and Cheng, 1996).
 """
 
-from bisect import bisect_left, insort
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-PLACES: Final = 1_000
+from job_worker.upstream.uses import Key, Rate, Use
+
+PLACES: Final = 100
 """Most places in a queue; who comes later asks again when the last of them is due."""
 
 COMES_WITHIN: Final = timedelta(seconds=15)
@@ -29,75 +31,11 @@ SOONEST: Final = timedelta(milliseconds=500)
 _INSTANT: Final = timedelta(milliseconds=1)
 """What MongoDB cuts off a moment at most."""
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """So many calls in any window of this length."""
-
-    limit: int
-    window: timedelta
+_FOREIGN_FOR: Final = timedelta(days=3)
+"""A key that no worker has used for so long is forgotten: longer than any window."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A call that counts.
-
-    Attributes
-    ----------
-    at
-        When it was granted.
-    by
-        The latest moment at which it can have reached the upstream: when its answer was there,
-        and as long as nobody knows that, when its timeout would have ended it.
-    token
-        Names it as long as its answer is not known.
-    """
-
-    at: datetime
-    by: datetime
-    token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is known of the uses of one key, which is named by a short hash."""
-
-    name: str
-    uses: tuple[Use, ...] = ()
-    blocked_until: datetime | None = None
-    """The upstream has said that it takes no call before."""
-
-    def left(self, rates: Sequence[Rate], now: datetime) -> int:
-        """Return how many calls are allowed at once."""
-        if self.blocked_until is not None and now < self.blocked_until:
-            return 0
-        used = [sum(use.by > now - rate.window for use in self.uses) for rate in rates]
-        return max(0, min(rate.limit - n for rate, n in zip(rates, used, strict=True)))
-
-    def slots(self, rate: Rate, now: datetime) -> list[datetime]:
-        """Return for each of the calls that a rate allows at once when it can be made again.
-
-        A call under way is taken to have come at once: else every promise made during a burst
-        would be too late by its timeout.
-        """
-        first = now if self.blocked_until is None else max(now, self.blocked_until)
-        last = sorted(use.at for use in self.uses)[-rate.limit :]
-        return [first] * (rate.limit - len(last)) + [max(first, at + rate.window) for at in last]
-
-    def cut(self, rates: Sequence[Rate], now: datetime) -> "Key":
-        """Return the key without uses that no rate looks at any more."""
-        oldest = now - max(rate.window for rate in rates)
-        kept = [use for use in sorted(self.uses, key=lambda use: use.by) if use.by > oldest]
-        blocked = self.blocked_until
-        return replace(
-            self,
-            uses=tuple(kept[-max(rate.limit for rate in rates) :]),
-            blocked_until=blocked if blocked is not None and now < blocked else None,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A job that waits, and when its call will be allowed."""
 
     tag: int
@@ -158,19 +96,24 @@ class Account:
         )
         before = others[: bisect_left(others, mine.rank, key=_rank)]
         due = sorted(p.due for p in before if p.due <= now)
-        account = replace(self, keys=tuple(key.cut(self.rates, now) for key in self.keys), queue=tuple(queue))
+        account = replace(
+            self,
+            keys=tuple(key.cut(self.rates, now) for key in self.keys),
+            queue=tuple(queue),
+            foreign=tuple(key for key in self.foreign if key.used_since(now - _FOREIGN_FOR)),
+        )
         left = {key.name: key.left(self.rates, now) for key in account.keys}
         if (free := sum(left.values())) > len(due):
             key = max(left, key=lambda name: left[name])
-            use = Use(now, now + flight, token)
-            granted = replace(account.using(key, use), queue=tuple(others), served=max(self.served, mine.tag))
-            return granted, Granted(key, token)
+            calling, name = account.key(key).granting(self.rates, now, flight=flight, token=token)
+            granted = replace(account, queue=tuple(others), served=max(self.served, mine.tag))
+            return granted.with_key(calling), Granted(key, name)
         when = max(account.moment(len(before), now), now + SOONEST)
         if free:
             # The tokens are there for jobs that have not come yet; those that do not come lose their places.
             when = min(when, due[len(due) - free] + COMES_WITHIN)
         if reserve:
-            insort(others, replace(mine, due=when), key=_rank)
+            insort(others, mine._replace(due=when), key=_rank)
             account = replace(account, queue=tuple(others[:PLACES]))
         return account, Wait(when - now)
 
@@ -180,12 +123,13 @@ class Account:
         Each slot comes back after a window. Where several rates hold it is what the strictest says
         by itself, which may be a little early: then the job is told once more.
         """
-        moments = []
-        for rate in self.rates:
-            slots = sorted(slot for key in self.keys for slot in key.slots(rate, now))
-            rounds, slot = divmod(min(number, PLACES), len(slots))
-            moments.append(slots[slot] + rounds * rate.window)
-        return max(moments)
+        return max(self._moment(rate, number, now) for rate in self.rates)
+
+    def _moment(self, rate: Rate, number: int, now: datetime) -> datetime:
+        slots = sorted(slot for key in self.keys for slot in key.slots(rate, now))
+        rounds, place = divmod(min(number, PLACES), rate.limit * len(self.keys))
+        ends = list(accumulate(count for _, count in slots))
+        return slots[bisect_right(ends, place)][0] + rounds * rate.window
 
     def settle(self, key: str, token: str, *, remaining: int | None, now: datetime) -> "Account":
         """Note that the answer to a call is there and what it said to be left of the first rate.
@@ -193,21 +137,13 @@ class Account:
         The upstream knows of uses that we do not: if it says less than we believe, the rest was
         used by somebody else, at the latest now.
         """
-        arrived = Use(now + _INSTANT, now + _INSTANT)
-        keys = tuple(
-            replace(k, uses=tuple(arrived if use.token == token else use for use in k.uses))
-            if k.name == key
-            else k
-            for k in self.keys
-        )
-        account = replace(self, keys=keys)
-        if remaining is not None:
-            rate = self.rates[0]
-            for k in keys:
-                if k.name == key:
-                    unknown = k.left((rate,), now) - max(0, remaining)
-                    account = account.using(key, *[arrived] * unknown)
-        return account
+        if all(known.name != key for known in self.keys):
+            return self
+        arrived = now + _INSTANT
+        settled = self.key(key).settled(token, arrived)
+        if remaining is not None and (unknown := settled.left(self.rates[:1], now) - max(0, remaining)) > 0:
+            settled = settled.using(Use(arrived, arrived, calls=unknown))
+        return self.with_key(settled)
 
     def block(self, key: str, until: datetime) -> "Account":
         """Use a key no more until then."""
@@ -219,8 +155,10 @@ class Account:
             ),
         )
 
-    def using(self, key: str, *uses: Use) -> "Account":
-        """Write more uses into the log of a key."""
-        return replace(
-            self, keys=tuple(replace(k, uses=(*k.uses, *uses)) if k.name == key else k for k in self.keys)
-        )
+    def key(self, name: str) -> Key:
+        """Return the key of that name."""
+        return next(key for key in self.keys if key.name == name)
+
+    def with_key(self, key: Key) -> "Account":
+        """Return the account with this key in the place of that of its name."""
+        return replace(self, keys=tuple(key if known.name == key.name else known for known in self.keys))

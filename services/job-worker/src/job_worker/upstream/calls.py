@@ -161,7 +161,7 @@ class Upstream:
         async def telling() -> None:
             nonlocal wait
             if self._quota is not None and await self._quota.others(grant):
-                wait = await self._quota.refused(grant, wait=_REFUSED_FOR)
+                wait = await self._quota.rest(grant, wait=_REFUSED_FOR)
 
         await self._told_if_possible(telling)
         return wait

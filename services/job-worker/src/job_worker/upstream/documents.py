@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from job_worker.upstream.account import Account, Key, Place, Rate, Use
+from job_worker.upstream.account import Account, Place
 from job_worker.upstream.circuit import Circuit, End, Opened
+from job_worker.upstream.uses import Key, Rate, Use
 
 Document = Mapping[str, Any]
 
@@ -37,17 +38,23 @@ def account_document(account: Account) -> dict[str, Any]:
 
 
 def _key_from(document: Document) -> Key:
-    uses = tuple(Use(use["at"], use["by"], use.get("token")) for use in document["uses"])
+    uses = tuple(Use(use["at"], use["by"], use.get("token"), use.get("calls", 1)) for use in document["uses"])
     return Key(document["name"], uses, document.get("blocked_until"))
 
 
 def _key_document(key: Key) -> dict[str, Any]:
-    uses = [
-        {"at": use.at, "by": use.by, **({"token": use.token} if use.token is not None else {})}
-        for use in key.uses
-    ]
+    uses = [_use_document(use) for use in key.uses]
     blocked = {"blocked_until": key.blocked_until} if key.blocked_until is not None else {}
     return {"name": key.name, "uses": uses, **blocked}
+
+
+def _use_document(use: Use) -> dict[str, Any]:
+    document: dict[str, Any] = {"at": use.at, "by": use.by}
+    if use.token is not None:
+        document["token"] = use.token
+    if use.calls != 1:
+        document["calls"] = use.calls
+    return document
 
 
 def circuit_from(document: Document) -> Circuit:

@@ -55,8 +55,13 @@ class Quota:
         return answer
 
     async def refused(self, grant: Granted, *, wait: timedelta) -> timedelta:
-        """Use the key of this call no more for so long; return when there is a token again, of any key."""
-        until: timedelta = await self._account.change(partial(_block, grant=grant, wait=wait))
+        """Note that the call has ended, and rest its key as `rest` does."""
+        until: timedelta = await self._account.change(partial(_refuse, grant=grant, wait=wait))
+        return until
+
+    async def rest(self, grant: Granted, *, wait: timedelta) -> timedelta:
+        """Use the key of a settled call no more for so long; return when there is a token again, of any key."""
+        until: timedelta = await self._account.change(partial(_rest, grant=grant, wait=wait))
         return until
 
 
@@ -77,6 +82,11 @@ def _others(account: Account, now: datetime, *, grant: Granted) -> tuple[Account
     return account, any(key.blocked_until is None or key.blocked_until <= now for key in others)
 
 
-def _block(account: Account, now: datetime, *, grant: Granted, wait: timedelta) -> tuple[Account, timedelta]:
-    blocked = account.settle(grant.key, grant.token, remaining=None, now=now).block(grant.key, now + wait)
+def _refuse(account: Account, now: datetime, *, grant: Granted, wait: timedelta) -> tuple[Account, timedelta]:
+    settled = account.settle(grant.key, grant.token, remaining=None, now=now)
+    return _rest(settled, now, grant=grant, wait=wait)
+
+
+def _rest(account: Account, now: datetime, *, grant: Granted, wait: timedelta) -> tuple[Account, timedelta]:
+    blocked = account.block(grant.key, now + wait)
     return blocked, blocked.moment(0, now) - now

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from job_worker.upstream.account import Account, Rate
+from job_worker.upstream.account import Account
 from job_worker.upstream.answers import Answers, AnswerStore, Keeping
 from job_worker.upstream.breaker import Breaker
 from job_worker.upstream.calls import Upstream
@@ -18,6 +18,7 @@ from job_worker.upstream.documents import (
 from job_worker.upstream.meters import Meters
 from job_worker.upstream.quota import USE_WITHIN, Quota
 from job_worker.upstream.shared import Shared, StateStore
+from job_worker.upstream.uses import Rate
 
 _TO_TELL = timedelta(seconds=20)
 """What it takes at most, besides the call, until everybody can see the answer."""

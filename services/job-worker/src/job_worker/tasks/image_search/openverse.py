@@ -21,7 +21,7 @@ from job_worker.tasks.image_search.pictures import (
     Urls,
 )
 from job_worker.tasks.image_search.settings import OpenverseSettings
-from job_worker.upstream.account import Rate
+from job_worker.upstream.uses import Rate
 
 RATES: Final = (Rate(20, timedelta(minutes=1)), Rate(200, timedelta(days=1)))
 """What its headers tell those without an account, `x-ratelimit-limit-anon_burst` and `-anon_sustained`."""

@@ -24,8 +24,8 @@ from job_worker.tasks.image_search.pictures import (
     Urls,
 )
 from job_worker.tasks.image_search.settings import PixabaySettings, is_loopback
-from job_worker.upstream.account import Rate
 from job_worker.upstream.calls import KeyRefused
+from job_worker.upstream.uses import Rate
 
 RATE: Final = Rate(100, timedelta(seconds=60))
 """What each key may ask (documentation, *Rate Limit*)."""

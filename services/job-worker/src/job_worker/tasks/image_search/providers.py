@@ -20,8 +20,8 @@ from job_worker.tasks.image_search.sample import SampleProvider
 from job_worker.tasks.image_search.settings import ImageSearchSettings, is_loopback
 from job_worker.tasks.image_search.sources import Sources
 from job_worker.tasks.image_search.unsplash import UnsplashProvider, unsplash_client
-from job_worker.upstream.account import Rate
 from job_worker.upstream.answers import Keeping
+from job_worker.upstream.uses import Rate
 from service_chassis.objects import Objects
 
 log = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from job_worker.tasks.errors import JobsOwnFault
 from job_worker.tasks.image_search.asking import Asking
 from job_worker.tasks.image_search.settings import ImageSearchSettings
 from job_worker.tasks.image_search.unsplash import unsplash_client
-from job_worker.upstream.account import Rate
 from job_worker.upstream.calls import KeyRefused, Upstream
+from job_worker.upstream.uses import Rate
 
 _QUOTA: Final = b"rate limit exceeded"
 
