@@ -48,6 +48,7 @@ FAULTS: Final = {
     "F43": "a backlog of 100,000 jobs",
     "F44": "two dispatchers at once",
     "F49": "a task cannot be imported, opened, or told from another",
+    "F52": "Kafka is away for long, and outcomes queue behind one another",
 }
 
 NOT_PLAYED: Final = {

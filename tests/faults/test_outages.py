@@ -196,3 +196,22 @@ async def test_readers_get_on_each_time_when_kafka_is_bounced(
         **counted,
     )
     assert counted["extra attempts"] == 0
+
+
+@pytest.mark.row("F52", promise="finished work whose outcomes queue is not run again")
+@pytest.mark.timeout(360)
+async def test_finished_work_that_queues_while_kafka_is_away_is_not_run_again(
+    product: Product, api: Api, records: Records, topics: TopicProbe, figures: Figures, form: Form
+) -> None:
+    # Each ends alone: one is in flight when Kafka goes away, the others queue behind it, their time long over.
+    jobs = [await api.submit("sleep", {"seconds": 1 + n / 10}, timeout=5) for n in range(30)]
+    await api.reach(jobs[-1], "running")
+    await product.stack.kill("kafka")
+    away = form.of(20, 90)
+    await asyncio.sleep(away)
+    await product.stack.start("kafka")
+    await records.all_final(jobs, within=90)
+    await topics.drained(within=60)
+    counted = await check(product, api.history, records=records, topics=topics)
+    figures(away_s=away, **counted)
+    assert counted["extra attempts"] == 0

@@ -474,3 +474,15 @@ async def test_a_failure_for_which_the_task_is_paused_costs_the_job_nothing() ->
     assert "failures" not in rig.moving.made[0][2][0].update[0]["$set"]
     await rig.run(probe=True)
     assert [type(outcome) for outcome in rig.outcomes.published] == [JobFailed]
+
+
+async def test_a_job_counts_as_ended_from_the_end_of_its_task() -> None:
+    rig = Rig(task("it")(_value))
+    rig.outcomes.open.clear()
+    rig.execution.start(requested(task="it"), worker="w-1")
+    (job,) = rig.execution.running.values()
+    before = job.ended
+    await until_true(lambda: job.sending is not None, within=5, what="the outcome to be sent")
+    assert (before, job.ended) == (False, True)
+    rig.outcomes.open.set()
+    await until_true(lambda: not rig.execution.running, within=5, what="the job to be gone")

@@ -105,7 +105,7 @@ async def test_two_attempts_of_one_job_in_a_group_have_each_their_own_answer() -
 
 async def test_an_outcome_kafka_will_never_take_fails_alone() -> None:
     publisher = Picky()
-    outcomes = Outcomes(publisher=publisher, store=Encoding(), pause=nothing)
+    outcomes = Outcomes(publisher=publisher, pause=nothing)
     made = [failed(f"job-{n}") for n in range(9)]
     publisher.bad = "job-5"
     ends = await asyncio.gather(*map(outcomes.publish, made), return_exceptions=True)

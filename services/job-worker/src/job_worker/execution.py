@@ -70,6 +70,8 @@ class Running:
     drop: bool = False
     late: bool = False
     """The attempt has had its time."""
+    ended: bool = False
+    """Its task has ended, and what came of it is on its way: nobody else may run the job."""
     announced: bool = False
     next_report: float = 0.0
 
@@ -193,6 +195,7 @@ class Execution:
     async def _attempt(self, job: Running) -> None:
         try:
             end = await self._run(job)
+            job.ended = True
             is_coroutine = self._tasks[job.request.task].is_coroutine
             if job.late and (isinstance(end, asyncio.CancelledError) or not is_coroutine):
                 # A coroutine was told, and may have come to an end of its own; a thread has run on unaware.

@@ -15,6 +15,7 @@ from job_worker.due import Due
 from job_worker.execution import Execution
 from job_worker.expiring import Expiring
 from job_worker.handlers import register_handlers
+from job_worker.holding import Holding
 from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
@@ -74,7 +75,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     pauses = Pauses(store=store)
     brake = Brake(store=store, pauses=pauses, settings=settings.brake, clock=clock, metrics=metrics)
     moving = Moving(store=store, publisher=publisher, pause=asyncio.sleep)
-    outcomes = Outcomes(publisher=publisher, store=store, pause=asyncio.sleep)
+    outcomes = Outcomes(publisher=publisher, pause=asyncio.sleep)
     execution = Execution(
         tasks=tasks,
         resources=availability.opened,
@@ -193,6 +194,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, availability]
-    parts = [*connections, catalogue, pauses, lease, execution, claiming, watching, dispatcher, sweeping]
-    parts += [subscription, watchdog]
+    holding = Holding(execution=execution, store=store)
+    parts = [*connections, catalogue, pauses, lease, holding, execution, claiming, watching, dispatcher]
+    parts += [sweeping, subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)
