@@ -55,6 +55,7 @@ KEEPING: Final[Mapping[str, Builder]] = {
     "far_out": lambda i, v: [keeping.far_out([i], v, wake_at=WAKE)],
     "republish": lambda i, v: [keeping.republish([i], v)],
     "hand_over": lambda i, v: [keeping.hand_over([i], v)],
+    "keep_pending": lambda i, v: [keeping.keep_pending([i], v, wait=timedelta(seconds=10))],
     "hold_outcome": lambda i, v: [keeping.hold_outcome([i], v)],
     "set_aside": lambda i, v: [keeping.set_aside(i, v)],
     "take_over": lambda i, v: [keeping.take_over(i, v, worker=None, wake_at=WAKE)],

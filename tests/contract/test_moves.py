@@ -131,6 +131,7 @@ _TOUCHES = {
     "far_out": {JobState.PENDING},
     "republish": {JobState.PENDING},
     "hand_over": {JobState.PENDING},
+    "keep_pending": {JobState.PENDING},
     "expire": {JobState.PENDING, JobState.WAITING},
 }
 

@@ -104,6 +104,7 @@ CASES: Final = (
         "a take-over without wake_at", "two dispatchers", long=True, take_over=unguarded("wake_at", "worker")
     ),
     _guards("a hand-over without the version", "a full worker", hand_over=_VERSION),
+    _guards("a job kept without the version", "a full worker", keep_pending=_VERSION),
     # Effects.
     _guards("a claim that leaves wake_at away", "Kafka loses an outcome", claim=unset("wake_at")),
     _guards("a release that leaves wake_at as it was", "low priority", release=unset("wake_at")),

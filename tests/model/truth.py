@@ -60,6 +60,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "far_out": lambda v, wake_at, **_: keeping.far_out(["j"], v, wake_at=wake_at),
     "republish": lambda v, **_: keeping.republish(["j"], v),
     "hand_over": lambda v, **_: keeping.hand_over(["j"], v),
+    "keep_pending": lambda v, **_: keeping.keep_pending(["j"], v, wait=_SOON),
     "hold_outcome": lambda v, **_: keeping.hold_outcome(["j"], v),
     "take_over": lambda v, who, wake_at, **_: keeping.take_over("j", v, worker=who, wake_at=wake_at),
     "expire": lambda v, wake_at, **_: keeping.expire("j", v, wake_at=wake_at),

@@ -118,6 +118,11 @@ def _polled(turn: Turn, index: int, worker: Worker) -> None:
     handed = turn.after("hand_over", BY, version=version)
     if handed and turn.may("full"):
         turn.go(f"{n}: is full and hands over", turn.moved(handed, turn.worker(index, idle)), cost="full")
+    kept = turn.after("keep_pending", BY, version=version)
+    if kept and turn.may("full"):
+        # Its message may be committed and forgotten, or the job is claimed from memory a little later.
+        turn.go(f"{n}: has no place and keeps it", turn.moved(kept, turn.worker(index, worker)), cost="full")
+        turn.go(f"{n}: has no place and forgets it", turn.moved(kept, turn.worker(index, idle)), cost="full")
     claimed = turn.after("claim", BY, version=version, who=str(index))
     if claimed is None:
         turn.go(f"{n}: claims nothing", turn.worker(index, idle))

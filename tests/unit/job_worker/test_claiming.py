@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import ConsumerRecord
+from pydantic import BaseModel
 from pymongo.errors import AutoReconnect
 
 from job_contracts.messages import JobRequested, encode
 from job_contracts.record import GuardedMove
 from job_worker.claiming import Claiming
+from job_worker.lanes import Lanes
 from job_worker.slots import SOON, Slots
+from job_worker.tasks import TaskContext, task
 from service_chassis.metrics import Metrics
 from service_chassis.server import Grace
 from tests.support.waiting import until_true
@@ -30,13 +33,29 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OTHER = "0198c0de-0000-7000-8000-000000000001"
 
 
+class Empty(BaseModel):
+    pass
+
+
+def _compute(payload: Empty, context: TaskContext) -> None:
+    pass
+
+
+async def _wait(payload: Empty, context: TaskContext) -> None:
+    pass
+
+
+TASKS = {"noop": task("noop")(_wait), "compute": task("compute")(_compute)}
+
+
 class Started:
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, lanes: Lanes) -> None:
         self.jobs: list[tuple[str, str]] = []
-        self._slots = slots
+        self.living: set[str] = set()
+        self._lanes = lanes
 
     def start(self, request: JobRequested, *, worker: str) -> None:
-        self._slots.take()
+        self._lanes.of(TASKS[request.task]).slots.take()
         self.jobs.append((request.job_id, worker))
 
 
@@ -44,7 +63,9 @@ class Rig:
     def __init__(self, slots: int = 2) -> None:
         self.slots, self.store, self.publisher = Slots(slots), FakeStore(), FakePublisher()
         self.moving, self.lease = FakeMoving(), FakeLease()
-        self.execution = Started(self.slots)
+        self.time = 0.0
+        self.lanes = Lanes(self.slots, threads=1, clock=lambda: self.time)
+        self.execution = Started(self.lanes)
         self.pauses = FakePauses()
         self.claiming = Claiming(
             store=self.store,
@@ -52,9 +73,9 @@ class Rig:
             execution=self.execution,  # type: ignore[arg-type]
             moving=self.moving,  # type: ignore[arg-type]
             lease=self.lease,  # type: ignore[arg-type]
-            slots=self.slots,
+            lanes=self.lanes,
             pauses=self.pauses,  # type: ignore[arg-type]
-            tasks={"noop"},
+            tasks=TASKS,
             now=lambda: NOW,
             grace=Grace(timedelta(seconds=20)),
             metrics=Metrics(),
@@ -218,3 +239,89 @@ async def test_a_parked_job_that_was_moved_meanwhile_is_not_announced() -> None:
     rig.store.docs = {JOB: stored(state="cancelled", version=3)}
     await rig.claim(encode(requested()))
     assert rig.moving.announced == []
+
+
+def _id(name: str) -> str:
+    return f"{JOB[:-1]}{name}"
+
+
+def _computing(*names: str) -> list[bytes]:
+    return [encode(requested(task="compute", job_id=_id(name))) for name in names]
+
+
+def _matching() -> Rig:
+    rig = Rig()
+    rig.store.matches = 99
+    return rig
+
+
+def _names(rig: Rig) -> list[str]:
+    return [job_id[-1] for job_id in rig.ids()]
+
+
+def _waits(rig: Rig) -> list[Any]:
+    """Milliseconds until each job that was kept is looked at again."""
+    return [
+        move.update[0]["$set"]["wake_at"]["$min"][0]["$add"][1]
+        for move in rig.store.applied
+        if "$min" in str(move.update) and "claim" not in move.update[0]["$set"]
+    ]
+
+
+async def test_plain_functions_without_a_thread_wait_unclaimed_and_coroutines_pass_them() -> None:
+    rig = _matching()
+    rig.lanes.threads.slots.took(20)
+    await rig.claim(*_computing("a", "b", "c"), encode(requested(job_id=_id("d"))))
+    assert _names(rig) == ["a", "d"]
+    assert len(rig.lanes.threads.backlog) == 2
+    assert not rig.publisher.requests
+
+
+async def test_what_has_waited_is_claimed_when_there_is_a_thread_and_in_its_order() -> None:
+    rig = _matching()
+    rig.lanes.threads.slots.took(20)
+    await rig.claim(*_computing("a", "b", "c"))
+    rig.lanes.threads.slots.release(None)
+    await rig.claim(*_computing("d"))
+    assert _names(rig) == ["a"], "nobody overtakes"
+    for _ in range(3):
+        await rig.claiming.claim_kept(rig.lanes.threads)
+        rig.lanes.threads.slots.release(None)
+    assert _names(rig) == ["a", "b", "c", "d"]
+
+
+async def test_what_waits_for_too_long_is_left_to_whoever_is_fit() -> None:
+    rig = _matching()
+    rig.lanes.threads.slots.took(20)
+    await rig.claim(*_computing("a", "b"))
+    rig.lanes.threads.slots.release(None)
+    rig.time = 9
+    await rig.claiming.claim_kept(rig.lanes.threads)
+    assert _names(rig) == ["a"]
+    assert not rig.lanes.threads.backlog
+
+
+async def test_a_long_backlog_is_looked_at_about_when_it_may_run() -> None:
+    rig = _matching()
+    for _ in range(200):
+        rig.lanes.threads.slots.took(4)
+    await rig.claim(*_computing(*"01234567"))
+    assert len(rig.lanes.threads.backlog) == 2
+    assert _waits(rig) == [10_000, 20_000, 30_000, 40_000]
+
+
+async def test_a_job_whose_function_still_runs_here_is_not_started_beside_itself() -> None:
+    rig = _matching()
+    rig.execution.living = {_id("a")}
+    await rig.claim(*_computing("a", "b"))
+    assert _names(rig) == ["b"]
+    assert _waits(rig) == [10_000]
+
+
+async def test_a_worker_that_leaves_lets_others_have_what_has_waited() -> None:
+    rig = _matching()
+    rig.lanes.threads.slots.took(20)
+    await rig.claim(*_computing("a", "b"))
+    await rig.claiming.leave()
+    assert rig.store.applied[-1].filter["_id"] == {"$in": [_id("b")]}
+    assert rig.store.applied[-1].update == [{"$set": {"wake_at": "$$NOW"}}]

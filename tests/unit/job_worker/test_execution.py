@@ -14,6 +14,7 @@ from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import JobFailed, JobSucceeded
 from job_worker import execution
 from job_worker.execution import Execution
+from job_worker.lanes import Lanes
 from job_worker.slots import Slots
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry, Task, TaskContext, task
 from service_chassis.server import Grace
@@ -31,10 +32,11 @@ class Rig:
     def __init__(self, run: Task) -> None:
         self.slots, self.outcomes, self.moving = Slots(2), FakeOutcomes(), FakeMoving()
         self.brake = FakeBrake()
+        self.lanes = Lanes(self.slots, threads=2, clock=time.monotonic)
         self.execution = Execution(
             tasks={run.name: run},
             resources={},
-            slots=self.slots,
+            lanes=self.lanes,
             outcomes=self.outcomes,  # type: ignore[arg-type]
             moving=self.moving,  # type: ignore[arg-type]
             clock=time.monotonic,
@@ -231,7 +233,7 @@ async def test_a_time_limit_of_the_tasks_own_is_no_end_of_the_attempts_time() ->
     assert (letter.kind, letter.error.type) == (ErrorKind.EXHAUSTED, "TimeoutError")
 
 
-async def test_a_plain_function_keeps_its_slot_until_its_thread_ends() -> None:
+async def test_a_plain_function_keeps_its_place_until_its_thread_ends() -> None:
     release, ended = threading.Event(), threading.Event()
 
     def stubborn(payload: Empty, context: TaskContext) -> Any:
@@ -240,13 +242,82 @@ async def test_a_plain_function_keeps_its_slot_until_its_thread_ends() -> None:
 
     rig = Rig(task("it")(stubborn))
     running = asyncio.create_task(rig.run(timeout=0.05))
-    await asyncio.sleep(0.2)  # well past the timeout: the slot must still be taken
-    assert rig.slots.busy == 1
+    await asyncio.sleep(0.2)  # well past the timeout: the place must still be taken
+    assert rig.lanes.threads.slots.busy == 1
     release.set()
     await running
     assert ended.is_set()
-    assert rig.slots.busy == 0
+    assert rig.lanes.threads.slots.busy == 0
     assert rig.moving.targets() == ["waiting"]
+
+
+async def test_a_plain_function_that_raises_stop_iteration_ends_as_what_it_raised() -> None:
+    def spent(payload: Empty, context: TaskContext) -> Any:
+        next(iter([]))
+
+    rig = Rig(task("it")(spent))
+    await rig.run(max_attempts=1)
+    assert (rig.letter.kind, rig.letter.error.type) == (ErrorKind.EXHAUSTED, "StopIteration")
+    assert rig.lanes.threads.slots.busy == 0
+
+
+async def test_a_function_that_will_not_end_is_abandoned_and_recorded_as_timed_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+
+    def stubborn(payload: Empty, context: TaskContext) -> Any:
+        release.wait(20)
+
+    rig = Rig(task("it")(stubborn))
+    monkeypatch.setattr(rig.execution._threads, "_patience", timedelta(seconds=0.05))
+    await rig.run(timeout=0.05, max_attempts=1)
+    assert rig.letter.kind is ErrorKind.TIMED_OUT
+    assert JOB in rig.execution.living, "it is not started here while it lives"
+    assert rig.execution.abandoned == 1
+    assert rig.lanes.threads.slots.busy == 0
+    release.set()
+    await until_true(lambda: not rig.execution.living, within=5, what="the thread to end")
+
+
+async def test_a_busy_thread_is_given_back_when_the_worker_ends() -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def stubborn(payload: Empty, context: TaskContext) -> Any:
+        began.set()
+        release.wait(20)
+
+    rig = Rig(task("it")(stubborn))
+    running = asyncio.create_task(rig.run(timeout=60))
+    await until_true(began.is_set, within=5, what="the function to begin")
+    await rig.execution.__aexit__()
+    await running
+    assert rig.moving.targets() == ["pending"]
+    release.set()
+
+
+async def test_a_plain_function_takes_no_slot_of_a_coroutine_and_a_task_may_have_its_own_threads() -> None:
+    def computes(payload: Empty, context: TaskContext) -> Any:
+        return None
+
+    assert Rig(task("it")(computes)).lanes.of(task("it")(computes)).slots.total == 2
+    assert Rig(task("it")(computes)).lanes.of(task("it", threads=7)(computes)).slots.total == 7
+    rig = Rig(task("it")(_value))
+    assert rig.lanes.of(task("it")(_value)).slots is rig.slots
+
+
+@pytest.mark.parametrize("threads", [0, -1, True, 1.5, "2"])
+def test_a_number_of_threads_that_makes_no_sense_is_refused_at_once(threads: Any) -> None:
+    def computes(payload: Empty, context: TaskContext) -> Any:
+        return None
+
+    with pytest.raises((TypeError, ValueError), match="threads must be"):
+        task("it", threads=threads)(computes)
+
+
+def test_a_coroutine_takes_no_threads() -> None:
+    with pytest.raises(ValueError, match="takes no threads"):
+        task("it", threads=2)(_value)
 
 
 async def test_a_result_that_is_too_large_fails_for_good() -> None:

@@ -74,7 +74,8 @@ def running(
     newest = [(percent, None)] if percent is not None else []
     context: Any = SimpleNamespace(take_progress=lambda: newest.pop() if newest else None, take_lines=list)
     request: Any = SimpleNamespace(job_id=record["_id"])
-    return Running(request, record["version"], "worker-1", context, started=0.0, turn=None, sending=sending)
+    lane: Any = None
+    return Running(request, record["version"], "worker-1", context, 0.0, lane, None, sending=sending)
 
 
 def watching_over(jobs: Jobs, told: Told) -> Watching:

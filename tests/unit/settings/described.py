@@ -37,7 +37,7 @@ MODELS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "setup": (SetupSettings,),
 }
 
-OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name"}
+OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name", "WORKER__THREADS": "as many as cores"}
 """Defaults that differ from machine to machine."""
 
 

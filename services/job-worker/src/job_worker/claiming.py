@@ -7,24 +7,25 @@ Read → claim with one update for each version → run. What cannot be read goe
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import uuid4
 
 from aiokafka import ConsumerRecord
 
-from job_contracts.keeping import hand_over
+from job_contracts.keeping import hand_over, keep_pending
 from job_contracts.messages import JobRequested, MessageRejected, UnreadableError, read_requested
 from job_contracts.record import GuardedMove, claim, give_back, park
 from job_contracts.rejection import reject
 from job_contracts.topics import Topic
 from job_contracts.views import Record
 from job_worker.execution import TO_LEAVE, Execution
+from job_worker.lanes import KEPT_FOR, Lane, Lanes
 from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.pauses import Pauses
-from job_worker.slots import Slots
+from job_worker.tasks import Task
 from service_chassis import failpoints
 from service_chassis.metrics import Metrics
 from service_chassis.server import Grace
@@ -66,16 +67,17 @@ class Claiming:
         execution: Execution,
         moving: Moving,
         lease: Lease,
-        slots: Slots,
+        lanes: Lanes,
         pauses: Pauses,
-        tasks: Collection[str],
+        tasks: Mapping[str, Task],
         now: Callable[[], datetime],
         grace: Grace,
         metrics: Metrics,
     ) -> None:
         self._store, self._publisher = store, publisher
         self._execution, self._moving = execution, moving
-        self._lease, self._slots, self._tasks = lease, slots, tasks
+        self._lease, self._lanes, self._tasks = lease, lanes, tasks
+        self._slots = lanes.loop.slots
         self._pauses, self._now = pauses, now
         self._grace = grace
         self._room = 0
@@ -116,18 +118,63 @@ class Claiming:
     async def claim(self, records: Sequence[ConsumerRecord]) -> None:
         """Claim and start what these messages ask for; after this they may be committed."""
         requests = await self._park(self._in_time(await self._read(records)))
-        known = [r for r in requests if r.task in self._tasks]
-        unknown = [r for r in requests if r.task not in self._tasks]
-        # What was wanted is claimed, even if jobs have become a little slower since.
-        room = max(self._room, self._slots.room)
-        await self._hand_over(unknown, "unknown_task")
-        await self._hand_over(known[room:], "full")
-        if known[:room]:
-            # Whoever no longer waits, as at the end, leaves nothing in doubt: what MongoDB has given us is started.
-            claim = asyncio.create_task(self._claim_and_start(known[:room]), name="claim")
-            self._open.add(claim)
-            claim.add_done_callback(self._open.discard)
-            await asyncio.shield(claim)
+        await self._hand_over([r for r in requests if r.task not in self._tasks], "unknown_task")
+        living = self._execution.living
+        if any(r.job_id in living for r in requests):
+            await self._keep_pending({KEPT_FOR: [r for r in requests if r.job_id in living]})
+            requests = [r for r in requests if r.job_id not in living]
+        for lane, known in self._by_lane(requests).items():
+            if lane is self._lanes.loop:
+                # What was wanted is claimed, even if jobs have become a little slower since.
+                room = max(self._room, self._slots.room)
+                await self._hand_over(known[room:], "full")
+                if known[:room]:
+                    await self._take(known[:room])
+            else:
+                await self._claim_or_keep(lane, known)
+
+    async def claim_kept(self, lane: Lane) -> None:
+        """Claim and start what has waited for a place, as far as there is one now."""
+        async with lane.claiming:
+            waited = await self._park(self._in_time(lane.backlog.take(lane.slots.room)))
+            if waited:
+                await self._take(waited)
+
+    async def leave(self) -> None:
+        """Let others have what has waited for a place here."""
+        for lane in self._lanes.others:
+            await self._hand_over(lane.backlog.take(len(lane.backlog)), "leaving")
+
+    def _by_lane(self, requests: Sequence[JobRequested]) -> Mapping[Lane, list[JobRequested]]:
+        lanes: dict[Lane, list[JobRequested]] = defaultdict(list)
+        for request in requests:
+            if (task := self._tasks.get(request.task)) is not None:
+                lanes[self._lanes.of(task)].append(request)
+        return lanes
+
+    async def _claim_or_keep(self, lane: Lane, requests: Sequence[JobRequested]) -> None:
+        async with lane.claiming:
+            # Nobody overtakes those that have waited.
+            room = 0 if len(lane.backlog) else lane.slots.room
+            await self._keep_pending(lane.backlog.book(requests[room:]))
+            if requests[:room]:
+                await self._take(requests[:room])
+
+    async def _keep_pending(self, later: Mapping[timedelta, Sequence[JobRequested]]) -> None:
+        moves = [
+            keep_pending(ids, version, wait=wait)
+            for wait, requests in later.items()
+            for version, ids in _by_version(requests).items()
+        ]
+        if moves:
+            await self._moving.until_answered(self._store.apply, moves)
+
+    async def _take(self, requests: Sequence[JobRequested]) -> None:
+        # Whoever no longer waits, as at the end, leaves nothing in doubt: what MongoDB has given us is started.
+        claim = asyncio.create_task(self._claim_and_start(requests), name="claim")
+        self._open.add(claim)
+        claim.add_done_callback(self._open.discard)
+        await asyncio.shield(claim)
 
     async def _read(self, records: Sequence[ConsumerRecord]) -> list[JobRequested]:
         requests: dict[str, JobRequested] = {}

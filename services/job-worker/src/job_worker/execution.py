@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,12 +15,14 @@ from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import ErrorInfo, JobFailed, JobRequested, JobSucceeded
 from job_contracts.record import RESULT_LIMIT, GuardedMove, give_back, postpone, retry, stop
 from job_worker.brake import Brake
+from job_worker.lanes import Lane, Lanes
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
-from job_worker.slots import Slots, Turn
+from job_worker.slots import Turn
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, Task, TaskContext
 from job_worker.tasks.errors import TaskError
+from job_worker.threads import Threads
 from service_chassis import failpoints
 from service_chassis.server import Grace
 
@@ -58,6 +59,7 @@ class Running:
     worker: str
     context: TaskContext
     started: float
+    lane: Lane
     turn: Turn | None
     """What it waits for before it has its slot."""
     attempt: asyncio.Task[None] | None = None
@@ -99,7 +101,7 @@ class Execution:
         *,
         tasks: Mapping[str, Task],
         resources: Mapping[str, Any],
-        slots: Slots,
+        lanes: Lanes,
         outcomes: Outcomes,
         moving: Moving,
         clock: Callable[[], float],
@@ -109,12 +111,11 @@ class Execution:
         grace: Grace,
     ) -> None:
         self._tasks, self._resources = tasks, resources
-        self._slots, self._outcomes, self._moving = slots, outcomes, moving
+        self._lanes, self._outcomes, self._moving = lanes, outcomes, moving
         self._clock, self._now, self._brake = clock, now, brake
         self._retention, self._grace = retention, grace
         self._running: dict[Fence, Running] = {}
-        # A plain function that outlives its timeout keeps its slot, so there are as many threads as slots.
-        self._threads = ThreadPoolExecutor(max_workers=slots.total, thread_name_prefix="task")
+        self._threads = Threads()
 
     async def __aenter__(self) -> "Execution":
         return self
@@ -125,6 +126,7 @@ class Execution:
         if attempts:
             log.info("execution.draining", extra={"jobs": len(attempts)})
             await asyncio.wait(attempts, timeout=self._grace.left(but=TO_LEAVE))
+        self._threads.hurry()
         leftover = list(self._running.values())
         self.drop(lambda _: True)
         for job in leftover:
@@ -134,7 +136,6 @@ class Execution:
         if leftover:
             giving_back = [r.attempt for r in leftover if r.attempt]
             await asyncio.wait(giving_back, timeout=_TO_GIVE_BACK.total_seconds())
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
     def running(self) -> Mapping[Fence, Running]:
@@ -143,6 +144,16 @@ class Execution:
         The end of one attempt must not take away what is known of another one of the same job.
         """
         return self._running
+
+    @property
+    def living(self) -> Collection[str]:
+        """Jobs whose functions run in threads, also when their attempts are over."""
+        return self._threads.living
+
+    @property
+    def abandoned(self) -> int:
+        """Functions that still run though their attempts are over."""
+        return self._threads.abandoned
 
     def start(self, request: JobRequested, *, worker: str) -> None:
         """Run the claimed job in a slot of its own, as soon as there is one."""
@@ -155,8 +166,9 @@ class Execution:
             traceparent=request.traceparent,
             now=self._now,
         )
-        turn = self._slots.take()
-        job = Running(request, request.version + 1, worker, context, self._clock(), turn)
+        lane = self._lanes.of(self._tasks[request.task])
+        turn = lane.slots.take()
+        job = Running(request, request.version + 1, worker, context, self._clock(), lane, turn)
         self._running[job.fence] = job
         job.attempt = asyncio.create_task(self._attempt(job), name=f"{request.task} {request.job_id}")
 
@@ -186,7 +198,7 @@ class Execution:
         self._interrupt(job)
 
     def _interrupt(self, job: Running) -> None:
-        # A function in a thread cannot be ended: it is told, and its slot stays taken until it returns.
+        # A function in a thread cannot be ended: it is told, and waited for a while.
         job.context.cancelled = True
         # Only within the task itself: an outcome that is being published stays on its way.
         if job.attempt is not None and job.awaits_task:
@@ -200,7 +212,7 @@ class Execution:
             if job.late and (isinstance(end, asyncio.CancelledError) or not is_coroutine):
                 # A coroutine was told, and may have come to an end of its own; a thread has run on unaware.
                 end = AttemptTimedOut(f"the attempt took longer than {job.request.timeout:g} s")
-            self._slots.took(self._clock() - job.started)
+            job.lane.slots.took(self._clock() - job.started)
             if lines := job.context.take_lines():
                 # Before the end: a log belongs to the running record.
                 await self._moving.note(append_logs(job.request.job_id, job.version, lines))
@@ -210,7 +222,7 @@ class Execution:
             log.exception("attempt.lost", extra={"job_id": job.request.job_id})
         finally:
             self._running.pop(job.fence, None)
-            self._slots.release(job.turn)
+            job.lane.slots.release(job.turn)
 
     async def _run(self, job: Running) -> "JobSucceeded | BaseException":
         """Run the task; return its outcome or what it raised."""
@@ -258,9 +270,8 @@ class Execution:
             if task.is_coroutine:
                 # Within the attempt, for the same reason: no asyncio task of its own.
                 return await self._interruptible(job, task.function(payload, job.context))
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, task.function, payload, job.context
-            )
+            running = self._threads.run(job.request.job_id, task.function, payload, job.context)
+            return await self._interruptible(job, running)
         finally:
             timer.cancel()
 
@@ -322,19 +333,19 @@ class Execution:
     async def _send(self, job: Running, outcome: Outcome) -> None:
         job.sending = self._outcomes.publish(outcome)
         try:
-            await self._out_of_slot(job.sending, outcome)
+            await self._out_of_slot(job, job.sending, outcome)
         except asyncio.CancelledError:
             if job.attempt is not None and job.attempt.cancelling():
                 raise
             await self._give_back(job)
 
-    async def _out_of_slot(self, sending: asyncio.Future[None], outcome: Outcome) -> None:
+    async def _out_of_slot(self, job: Running, sending: asyncio.Future[None], outcome: Outcome) -> None:
         size = len(bytes(outcome.result)) if isinstance(outcome, JobSucceeded) else 0
-        weight = self._slots.leave(size=size)
+        weight = job.lane.slots.leave(size=size)
         try:
             await sending
         finally:
-            self._slots.come_back(weight)
+            job.lane.slots.come_back(weight)
 
     async def _give_back(self, job: Running) -> None:
         await self._move_or_stop(job, give_back(job.request.job_id, job.version))

@@ -14,8 +14,10 @@ from job_worker.dispatcher import Dispatcher
 from job_worker.due import Due
 from job_worker.execution import Execution
 from job_worker.expiring import Expiring
+from job_worker.feeding import Feeder
 from job_worker.handlers import register_handlers
 from job_worker.holding import Holding
+from job_worker.lanes import Lanes
 from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
@@ -57,6 +59,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     offsets = KafkaOffsets(settings.kafka, client_id=NAME)
     store, publisher = MongoJobStore(mongo), KafkaPublisher(kafka)
     slots = Slots(settings.worker.concurrency)
+    lanes = Lanes(slots, threads=settings.worker.threads, clock=clock)
     upstreams = Upstreams(
         states=MongoStateStore(mongo.collection),
         kept=MongoAnswerStore(mongo.collection),
@@ -79,7 +82,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     execution = Execution(
         tasks=tasks,
         resources=availability.opened,
-        slots=slots,
+        lanes=lanes,
         outcomes=outcomes,
         moving=moving,
         clock=clock,
@@ -104,9 +107,9 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         execution=execution,
         moving=moving,
         lease=lease,
-        slots=slots,
+        lanes=lanes,
         pauses=pauses,
-        tasks=tasks.keys(),
+        tasks=tasks,
         now=mongo.now,
         grace=grace,
         metrics=metrics,
@@ -178,6 +181,10 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         metrics=metrics,
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
+    metrics.gauge("threads_busy", "Plain functions that run").set_function(lambda: lanes.threads.slots.busy)
+    metrics.gauge(
+        "threads_abandoned", "Plain functions that run on though their attempts are over"
+    ).set_function(lambda: execution.abandoned)
     metrics.gauge("slots_total", "Slots there are").set(slots.total)
     catalogue = Catalogue(store=store, moving=moving)
     availability.loaded = catalogue.add
@@ -196,5 +203,5 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     connections: list[Part] = [ops, mongo, kafka, offsets, availability]
     holding = Holding(execution=execution, store=store)
     parts = [*connections, catalogue, pauses, lease, holding, execution, claiming, watching, dispatcher]
-    parts += [sweeping, subscription, watchdog]
+    parts += [sweeping, Feeder(lanes, claiming), subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)

@@ -1,13 +1,17 @@
 """What an operator may change about the job worker."""
 
+import os
 import platform
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from job_worker.upstream.circuit import Patience
 from service_chassis.settings import HostedImagesSettings, RetentionSection, Section, ServiceSettings, must
+
+CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Cores that this process may use."""
 
 
 class WorkerSettings(Section):
@@ -16,6 +20,15 @@ class WorkerSettings(Section):
     concurrency: Annotated[
         int, Field(ge=1, le=10_000, description="Slots: jobs that run at a time; most tasks wait for others")
     ] = 100
+    threads: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000,
+            description="Plain functions that run at a time; as many as cores, since more compute no faster and "
+            "take the loop's time. A task that waits for others says `threads` itself",
+        ),
+    ] = CORES
     host: Annotated[str, Field(description="Shown beside the worker's id, to find the machine")] = (
         platform.node()
     )

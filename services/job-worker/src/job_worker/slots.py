@@ -30,8 +30,8 @@ class Slots:
     outcomes nobody acknowledges soon claims nothing.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, total: int, *, memory: int = _MEMORY) -> None:
+        self.total, self._memory = total, memory
         self._without_place = max(total, ON_THE_WAY)
         self._running = 0
         self._leaving = 0
@@ -53,6 +53,11 @@ class Slots:
     def room(self) -> int:
         """Jobs that may be claimed now."""
         return int(max(0, self.free) * max(1.0, SOON.total_seconds() / self._pace))
+
+    @property
+    def pace(self) -> float:
+        """Seconds that jobs have lately taken."""
+        return self._pace
 
     def take(self) -> Turn | None:
         """Occupy a place, or return what tells when there is one."""
@@ -78,7 +83,7 @@ class Slots:
 
     def took(self, seconds: float) -> None:
         """A job was done with its task so long after it was claimed."""
-        self._pace += (seconds - self._pace) / _MEMORY
+        self._pace += (seconds - self._pace) / self._memory
 
     def release(self, turn: Turn | None) -> None:
         """Give the place back, or the one in the line if that is how far the job has come."""

@@ -56,6 +56,12 @@ def hand_over(ids: Sequence[str], version: int) -> GuardedMove:
     return GuardedMove(guard, [{"$set": {"wake_at": NOW}}])
 
 
+def keep_pending(ids: Sequence[str], version: int, *, wait: timedelta) -> GuardedMove:
+    """A worker has no place for these pending jobs yet: nobody publishes them again before."""
+    guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.PENDING)}
+    return GuardedMove(guard, [{"$set": {"wake_at": not_after_expiry(after(wait))}}])
+
+
 def hold_outcome(ids: Sequence[str], version: int, *, wait: timedelta = RUNNING_MARGIN) -> GuardedMove:
     """An outcome exists, or may exist, that is not recorded yet: nobody shall reap the job meanwhile."""
     guard = {"_id": {"$in": list(ids)}, "version": version, "state": str(JobState.RUNNING)}

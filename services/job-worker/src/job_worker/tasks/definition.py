@@ -36,6 +36,7 @@ class Task:
     backoff: Backoff
     resources: Resources | None
     description: str
+    threads: int | None = None
 
     def catalogue_entry(self) -> dict[str, Any]:
         """Return the task as stored in `tasks`; schemas are JSON text, as `$ref` is no field name for MongoDB."""
@@ -79,6 +80,7 @@ class task:  # noqa: N801  it is used as a decorator
     timeout: timedelta = timedelta(minutes=1)
     backoff: Backoff = field(default_factory=Backoff)
     resources: Resources | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that no attempt could run under, where the task is declared."""
@@ -120,16 +122,20 @@ class task:  # noqa: N801  it is used as a decorator
             )
         if "return" not in hints:
             raise TypeError(f"task {self.name!r}: annotate what it returns")
+        is_coroutine = inspect.iscoroutinefunction(function)
+        if self.threads is not None:
+            _check_threads(self.threads, self.name, is_coroutine=is_coroutine)
         return Task(
             name=self.name,
             function=function,
-            is_coroutine=inspect.iscoroutinefunction(function),
+            is_coroutine=is_coroutine,
             payload=payload,
             result=TypeAdapter(hints["return"]),
             max_attempts=self.max_attempts,
             timeout=self.timeout,
             backoff=self.backoff,
             resources=self.resources,
+            threads=self.threads,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
         )
 
@@ -139,3 +145,13 @@ def _check_time(what: str, time: timedelta, least: timedelta, most: timedelta) -
         raise TypeError(f"{what} must be a timedelta, not {time!r}")
     if not least <= time <= most:
         raise ValueError(f"{what} must be from {least} to {most}, {time} is not")
+
+
+def _check_threads(threads: object, name: str, *, is_coroutine: bool) -> None:
+    """Refuse a number of threads that makes no sense."""
+    if type(threads) is not int:
+        raise TypeError(f"task {name!r}: threads must be an int, not {threads!r}")
+    if threads < 1:
+        raise ValueError(f"task {name!r}: threads must be at least 1, not {threads}")
+    if is_coroutine:
+        raise ValueError(f"task {name!r}: a coroutine runs in the loop, it takes no threads")
