@@ -50,3 +50,28 @@ async def test_a_failure_is_told_and_does_not_stay() -> None:
     with pytest.raises(OSError, match="away"):
         await cached.get()
     assert await cached.get() == "here"
+
+
+async def test_who_asks_does_not_wait_for_a_slow_computation_but_gets_the_answer_of_before() -> None:
+    runs, go = 0, asyncio.Event()
+
+    async def compute() -> int:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            await go.wait()
+        return runs
+
+    cached = Cached(compute, fresh=timedelta(0))
+    within = timedelta(milliseconds=20)
+    assert await cached.get(within=within) == 1
+    assert await asyncio.gather(*(cached.get(within=within) for _ in range(5))) == [1] * 5
+    assert runs == 2, "nobody has begun another one"
+    go.set()
+    assert await cached.get() == 2
+
+
+async def test_a_slow_computation_without_an_answer_of_before_is_a_timeout() -> None:
+    cached = Cached(asyncio.Event().wait)
+    with pytest.raises(TimeoutError):
+        await cached.get(within=timedelta(milliseconds=10))

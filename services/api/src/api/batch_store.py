@@ -8,6 +8,8 @@ from job_contracts.record import Collection
 from service_chassis.bulk import insert_new, update_groups
 from service_chassis.mongo import Mongo
 
+_BUDGET_MS = 2_000
+
 
 class MongoBatchStore:
     """Batches, and the counts of their jobs."""
@@ -56,7 +58,7 @@ class MongoBatchStore:
             {"$match": {"batch": batch_id}},
             {"$group": {"_id": "$state", "count": {"$sum": 1}}},
         ]
-        found = await self._mongo.aggregate(Collection.JOBS, walk, hint="by_batch")
+        found = await self._mongo.aggregate(Collection.JOBS, walk, hint="by_batch", maxTimeMS=_BUDGET_MS)
         return {row["_id"]: row["count"] for row in found}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
+from pymongo.errors import ExecutionTimeout
 
 from api.cached import Cached
 from api.catalogue import UPSTREAMS_SHOWN, PauseView, pause_of
@@ -20,6 +21,18 @@ from service_chassis.offsets import KafkaOffsets, OffsetsError
 
 _READERS: Final = {Topic.JOBS: Group.JOB_WORKER, **OUTCOME_GROUPS}
 _PATIENCE: Final = timedelta(seconds=1)
+_LONGEST: Final = timedelta(seconds=2)
+"""Who asks waits for new figures so long: after that the last ones are told, or 503 if there are none."""
+
+COUNTED_TO: Final = 100_000
+"""Jobs of a task and a state that are counted where there are too many to count them all."""
+
+_COUNT_MS: Final = 1_000
+"""What counting all jobs may take: about a million of them."""
+
+_TASKS: Final = 200
+_WORKERS: Final = 1_000
+"""Most tasks and workers that are told of."""
 
 
 class WorkerView(Struct, frozen=True):
@@ -39,6 +52,8 @@ class Stats(Struct, frozen=True, kw_only=True):
 
     jobs: dict[str, int]
     tasks: dict[str, dict[str, int]]
+    counted_to: int | None = None
+    """None: all jobs are counted. Else so many of a task and a state at most: that figure means "at least"."""
     oldest_pending_seconds: float | None
     finished_last_minute: int
     lag: dict[str, int] | None
@@ -53,6 +68,7 @@ class Stored(NamedTuple):
     """What of the figures stands in MongoDB."""
 
     tasks: dict[str, dict[str, int]]
+    counted_to: int | None
     oldest_pending_seconds: float | None
     workers: list[WorkerView]
     pauses: dict[str, PauseView]
@@ -84,7 +100,7 @@ class Statistics:
 
         `lag` is None while Kafka is away.
         """
-        stored = await self._stored.get()
+        stored = await self._stored.get(within=_LONGEST)
         totals = dict.fromkeys(map(str, JobState), 0)
         for states in stored.tasks.values():
             for state, count in states.items():
@@ -92,6 +108,7 @@ class Statistics:
         return Stats(
             jobs=totals,
             tasks=stored.tasks,
+            counted_to=stored.counted_to,
             oldest_pending_seconds=stored.oldest_pending_seconds,
             finished_last_minute=await self._throughput.last_minute(),
             lag=await self._lag_in_time(),
@@ -118,35 +135,64 @@ class Statistics:
         return lag
 
     async def _read_stored(self) -> Stored:
-        counts, workers, paused, upstreams = await asyncio.gather(
-            self._mongo.aggregate(
-                Collection.JOBS,
-                [
-                    {"$match": {"owner": self._owner}},
-                    {"$group": {"_id": {"task": "$task", "state": "$state"}, "count": {"$sum": 1}}},
-                ],
-                hint="by_task_and_state",  # it holds all that is counted
-            ),
+        (tasks, counted_to), workers, paused, upstreams = await asyncio.gather(
+            self._count(),
             self._mongo.collection(Collection.WORKERS)
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})
+            .limit(_WORKERS)
+            .max_time_ms(_COUNT_MS)
             .to_list(None),
             self._mongo.collection(Collection.TASKS)
             .find({"paused": {"$exists": True}}, {"paused": 1})
             .sort("_id", 1)
+            .limit(_TASKS)
+            .max_time_ms(_COUNT_MS)
             .to_list(None),
             self._upstreams(),
         )
-        tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
-        for row in counts:
-            tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
         pending = [task for task, states in tasks.items() if states[JobState.PENDING]]
         return Stored(
-            tasks=dict(tasks),
+            tasks=tasks,
+            counted_to=counted_to,
             oldest_pending_seconds=await self._oldest_pending(pending) if pending else None,
             workers=[_worker(doc) for doc in workers],
             pauses={doc["_id"]: pause_of(doc["paused"]) for doc in paused},
             upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
+
+    async def _count(self) -> tuple[dict[str, dict[str, int]], int | None]:
+        """Count the jobs by task and state: all of them, or if they are too many up to a bound."""
+        tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
+        try:
+            for row in await self._count_all():
+                tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
+        except ExecutionTimeout:
+            names = await self._mongo.collection(Collection.JOBS).distinct(
+                "task", {"owner": self._owner}, maxTimeMS=_COUNT_MS
+            )
+            for name in sorted(names)[:_TASKS]:
+                counted = await asyncio.gather(*(self._count_some(name, str(state)) for state in JobState))
+                tasks[name] = dict(zip(map(str, JobState), counted, strict=True))
+            return dict(tasks), COUNTED_TO
+        return dict(tasks), None
+
+    async def _count_all(self) -> list[dict[str, Any]]:
+        return await self._mongo.aggregate(
+            Collection.JOBS,
+            [
+                {"$match": {"owner": self._owner}},
+                {"$group": {"_id": {"task": "$task", "state": "$state"}, "count": {"$sum": 1}}},
+            ],
+            hint="by_task_and_state",  # it holds all that is counted
+            maxTimeMS=_COUNT_MS,
+        )
+
+    async def _count_some(self, task: str, state: str) -> int:
+        query = {"owner": self._owner, "task": task, "state": state}
+        found: int = await self._mongo.collection(Collection.JOBS).count_documents(
+            query, hint="by_task_and_state", limit=COUNTED_TO, maxTimeMS=_COUNT_MS
+        )
+        return found
 
     async def _oldest_pending(self, tasks: list[str]) -> float | None:
         query = {"owner": self._owner, "task": {"$in": tasks}, "state": str(JobState.PENDING)}
@@ -156,6 +202,7 @@ class Statistics:
             .hint("by_task_and_state")
             .sort("_id", 1)
             .limit(1)
+            .max_time_ms(_COUNT_MS)
             .to_list(None)
         )
         if not oldest:

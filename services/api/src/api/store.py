@@ -221,6 +221,7 @@ class MongoJobStore:
                 {"version": 1, "wake_at": 1},
             )
             .hint("wake_at")
+            .max_time_ms(_BUDGET_MS)
             .to_list(None)
         )
         return [(doc["_id"], doc["version"], doc["wake_at"]) for doc in found]

@@ -11,6 +11,10 @@ from service_chassis.mongo import Mongo
 _PERSON = "person"
 _WORKERS = 20
 """Shown at most: equal workers have equal troubles."""
+_BUDGET_MS = 2_000
+_MOST_TASKS = 1_000
+_MOST_UPSTREAMS = 1_000
+"""Read at most: a task that calls hosts of all the world has very many."""
 _STATE = {"tasks": 1, "quota": 1, "circuit": 1}
 
 
@@ -26,13 +30,19 @@ class MongoTaskStore:
 
     async def tasks(self) -> list[Record]:
         """Return the catalogue."""
-        found: list[Record] = await self._tasks.find({}).to_list(None)
+        found: list[Record] = await (
+            self._tasks.find({}).limit(_MOST_TASKS).max_time_ms(_BUDGET_MS).to_list(None)
+        )
         return found
 
     async def upstreams(self) -> list[UpstreamView]:
         """Return others' services that tasks have called, those first that are not called now."""
-        found = (
-            await self._mongo.collection(Collection.UPSTREAMS).find({}, {"now": NOW, **_STATE}).to_list(None)
+        found = await (
+            self._mongo.collection(Collection.UPSTREAMS)
+            .find({}, {"now": NOW, **_STATE})
+            .limit(_MOST_UPSTREAMS)
+            .max_time_ms(_BUDGET_MS)
+            .to_list(None)
         )
         views = [upstream_view(stored, stored["now"]) for stored in found if stored.get("tasks")]
         return sorted(views, key=lambda view: (view.breaker.state == CLOSED, view.name))
@@ -41,7 +51,7 @@ class MongoTaskStore:
         """Return the tasks, or what should be tasks, that a live worker cannot run now."""
         query = {"unavailable.0": {"$exists": True}, "$expr": {"$gt": ["$alive_until", NOW]}}
         fields = {"host": 1, "unavailable": 1}
-        workers = self._mongo.collection(Collection.WORKERS).find(query, fields)
+        workers = self._mongo.collection(Collection.WORKERS).find(query, fields).max_time_ms(_BUDGET_MS)
         return [
             (
                 told["task"],

@@ -15,6 +15,11 @@ from service_chassis.mongo import Mongo
 MOST: Final = 180
 """Minutes that can be asked for at once."""
 
+_MOST_READ: Final = 50_000
+"""Minutes of tasks: all of three hours for up to 277 tasks."""
+
+_BUDGET_MS: Final = 2_000
+
 _READ: Final = (2, 60, MOST)
 """How many are read: a reading is shared, and there are not more of them than these."""
 
@@ -64,7 +69,8 @@ class Throughput:
         # Some may be of a minute that has not begun by our clock.
         query = between(self._owner, since, since + (count + 1) * MINUTE)
         found = self._mongo.collection(Collection.MINUTES).find(query)
-        return [_view(doc) for doc in await found.sort("_id", 1).to_list(None)]
+        found = found.sort("_id", 1).limit(_MOST_READ).max_time_ms(_BUDGET_MS)
+        return [_view(doc) for doc in await found.to_list(None)]
 
 
 def between(owner: str, since: datetime, until: datetime) -> dict[str, Any]:
