@@ -15,6 +15,7 @@ from job_contracts.messages import JobFailed, JobSucceeded
 from job_worker import execution
 from job_worker.execution import Execution
 from job_worker.lanes import Lanes
+from job_worker.processes import Processes
 from job_worker.slots import Slots
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry, Task, TaskContext, task
 from service_chassis.server import Grace
@@ -37,6 +38,7 @@ class Rig:
             tasks={run.name: run},
             resources={},
             lanes=self.lanes,
+            processes=Processes(most=1, memory=1 << 29, tasks=lambda: [run]),
             outcomes=self.outcomes,  # type: ignore[arg-type]
             moving=self.moving,  # type: ignore[arg-type]
             clock=time.monotonic,

@@ -37,7 +37,11 @@ MODELS: Final[Mapping[str, tuple[type[BaseModel], ...]]] = {
     "setup": (SetupSettings,),
 }
 
-OF_THE_MACHINE: Final = {"WORKER__HOST": "the machine's name", "WORKER__THREADS": "as many as cores"}
+OF_THE_MACHINE: Final = {
+    "WORKER__HOST": "the machine's name",
+    "WORKER__THREADS": "as many as cores",
+    "WORKER__PROCESSES": "as many as cores",
+}
 """Defaults that differ from machine to machine."""
 
 

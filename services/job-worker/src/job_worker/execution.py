@@ -18,6 +18,7 @@ from job_worker.brake import Brake
 from job_worker.lanes import Lane, Lanes
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcome, Outcomes
+from job_worker.processes import Processes
 from job_worker.retry import GiveUp, Postpone, TryAgain, Verdict, judge
 from job_worker.slots import Turn
 from job_worker.tasks import JobsOwnFault, JobsOwnTrouble, Task, TaskContext
@@ -102,6 +103,7 @@ class Execution:
         tasks: Mapping[str, Task],
         resources: Mapping[str, Any],
         lanes: Lanes,
+        processes: Processes,
         outcomes: Outcomes,
         moving: Moving,
         clock: Callable[[], float],
@@ -115,7 +117,7 @@ class Execution:
         self._clock, self._now, self._brake = clock, now, brake
         self._retention, self._grace = retention, grace
         self._running: dict[Fence, Running] = {}
-        self._threads = Threads()
+        self._threads, self._processes = Threads(), processes
 
     async def __aenter__(self) -> "Execution":
         return self
@@ -264,9 +266,15 @@ class Execution:
             late.cancel()
 
     async def _in_time(self, job: Running, task: Task, payload: Any) -> Any:
+        process = None
+        if task.isolation == "process":
+            # Its start is no time of the attempt.
+            process = await self._interruptible(job, self._processes.take())
         # One timer: `asyncio.timeout` would undo its cancel beside us, and is felt where jobs are short.
         timer = asyncio.get_running_loop().call_later(job.request.timeout, self._time_is_up, job)
         try:
+            if process is not None:
+                return await self._interruptible(job, process.run(task, job.request, job.context))
             if task.is_coroutine:
                 # Within the attempt, for the same reason: no asyncio task of its own.
                 return await self._interruptible(job, task.function(payload, job.context))
@@ -274,6 +282,8 @@ class Execution:
             return await self._interruptible(job, running)
         finally:
             timer.cancel()
+            if process is not None:
+                self._processes.give_back(process)
 
     async def _interruptible(self, job: Running, waiting: Awaitable[Any]) -> Any:
         job.awaits_task = True

@@ -95,16 +95,21 @@ class Lanes:
         Those of the loop, for coroutines.
     threads
         How many plain functions run at a time, unless their task says otherwise.
+    processes
+        How many jobs run in processes of their own at a time.
     """
 
-    def __init__(self, slots: Slots, *, threads: int, clock: Callable[[], float]) -> None:
+    def __init__(self, slots: Slots, *, threads: int, clock: Callable[[], float], processes: int = 1) -> None:
         self._clock = clock
         self.loop = Lane(slots, clock=clock)
         self.threads = self._lane(threads)
+        self.processes = self._lane(processes)
         self._own: dict[str, Lane] = {}
 
     def of(self, task: Task) -> Lane:
         """Return where the jobs of this task run."""
+        if task.isolation == "process":
+            return self.processes
         if task.is_coroutine:
             return self.loop
         if task.threads is None:
@@ -117,7 +122,7 @@ class Lanes:
     @property
     def others(self) -> Collection[Lane]:
         """All but the loop's."""
-        return [self.threads, *self._own.values()]
+        return [self.threads, self.processes, *self._own.values()]
 
     def _lane(self, places: int) -> Lane:
         return Lane(Slots(places, memory=_MEMORY), clock=self._clock)

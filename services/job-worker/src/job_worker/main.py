@@ -22,6 +22,7 @@ from job_worker.lease import Lease
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
 from job_worker.pauses import Pauses
+from job_worker.processes import Processes
 from job_worker.publisher import KafkaPublisher
 from job_worker.queue import Queue
 from job_worker.reaping import Reaping
@@ -59,7 +60,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     offsets = KafkaOffsets(settings.kafka, client_id=NAME)
     store, publisher = MongoJobStore(mongo), KafkaPublisher(kafka)
     slots = Slots(settings.worker.concurrency)
-    lanes = Lanes(slots, threads=settings.worker.threads, clock=clock)
+    lanes = Lanes(slots, threads=settings.worker.threads, processes=settings.worker.processes, clock=clock)
     upstreams = Upstreams(
         states=MongoStateStore(mongo.collection),
         kept=MongoAnswerStore(mongo.collection),
@@ -79,10 +80,16 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     brake = Brake(store=store, pauses=pauses, settings=settings.brake, clock=clock, metrics=metrics)
     moving = Moving(store=store, publisher=publisher, pause=asyncio.sleep)
     outcomes = Outcomes(publisher=publisher, pause=asyncio.sleep)
+    processes = Processes(
+        most=settings.worker.processes,
+        memory=settings.worker.process_memory,
+        tasks=lambda: list(tasks.values()),
+    )
     execution = Execution(
         tasks=tasks,
         resources=availability.opened,
         lanes=lanes,
+        processes=processes,
         outcomes=outcomes,
         moving=moving,
         clock=clock,
@@ -181,6 +188,9 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         metrics=metrics,
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
+    metrics.gauge("processes_busy", "Jobs in processes of their own").set_function(
+        lambda: lanes.processes.slots.busy
+    )
     metrics.gauge("threads_busy", "Plain functions that run").set_function(lambda: lanes.threads.slots.busy)
     metrics.gauge(
         "threads_abandoned", "Plain functions that run on though their attempts are over"
@@ -202,6 +212,17 @@ def create_app(settings: Settings, installed: Installed) -> Service:
     # Ended from the last to the first: no new jobs, then no more looks, then the running ones, then their lease.
     connections: list[Part] = [ops, mongo, kafka, offsets, availability]
     holding = Holding(execution=execution, store=store)
-    parts = [*connections, catalogue, pauses, lease, holding, execution, claiming, watching, dispatcher]
+    parts = [
+        *connections,
+        catalogue,
+        pauses,
+        lease,
+        holding,
+        processes,
+        execution,
+        claiming,
+        watching,
+        dispatcher,
+    ]
     parts += [sweeping, Feeder(lanes, claiming), subscription, watchdog]
     return Service(NAME, health=health, parts=parts, grace=grace)

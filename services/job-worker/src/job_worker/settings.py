@@ -29,6 +29,22 @@ class WorkerSettings(Section):
             "take the loop's time. A task that waits for others says `threads` itself",
         ),
     ] = CORES
+    processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_000,
+            description="Child processes for tasks with isolation: as many as cores, for they compute",
+        ),
+    ] = CORES
+    process_memory: Annotated[
+        int,
+        Field(
+            ge=64 * 1024 * 1024,
+            description="Bytes of data a child process may have: room for a large picture or table; a task that "
+            "takes more ends alone",
+        ),
+    ] = 512 * 1024 * 1024
     host: Annotated[str, Field(description="Shown beside the worker's id, to find the machine")] = (
         platform.node()
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -18,6 +18,8 @@ from service_chassis.backoff import Backoff
 _LEAST_TIMEOUT: Final = timedelta(seconds=0.1)
 _LONGEST_TIMEOUT: Final = timedelta(days=1)
 """What a submission may ask for, too."""
+
+Isolation = Literal["process"]
 
 Resources = Callable[[TaskEnvironment], AbstractAsyncContextManager[Any]]
 
@@ -37,6 +39,12 @@ class Task:
     resources: Resources | None
     description: str
     threads: int | None = None
+    isolation: Isolation | None = None
+
+    @property
+    def reference(self) -> str:
+        """Where a process of its own finds it."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
 
     def catalogue_entry(self) -> dict[str, Any]:
         """Return the task as stored in `tasks`; schemas are JSON text, as `$ref` is no field name for MongoDB."""
@@ -81,6 +89,7 @@ class task:  # noqa: N801  it is used as a decorator
     backoff: Backoff = field(default_factory=Backoff)
     resources: Resources | None = None
     threads: int | None = None
+    isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that no attempt could run under, where the task is declared."""
@@ -125,6 +134,8 @@ class task:  # noqa: N801  it is used as a decorator
         is_coroutine = inspect.iscoroutinefunction(function)
         if self.threads is not None:
             _check_threads(self.threads, self.name, is_coroutine=is_coroutine)
+        if self.isolation is not None:
+            self._check_isolation(function)
         return Task(
             name=self.name,
             function=function,
@@ -136,8 +147,26 @@ class task:  # noqa: N801  it is used as a decorator
             backoff=self.backoff,
             resources=self.resources,
             threads=self.threads,
+            isolation=self.isolation,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
         )
+
+    def _check_isolation(self, function: Callable[..., Any]) -> None:
+        of = f"task {self.name!r}"
+        if self.isolation != "process":
+            raise ValueError(f"{of}: isolation is 'process' or nothing, not {self.isolation!r}")
+        if self.resources is not None:
+            raise ValueError(
+                f"{of}: a process of its own knows nothing of MongoDB, so it has no resources; open what it needs "
+                "in its module, once, behind functools.cache"
+            )
+        if self.threads is not None:
+            raise ValueError(f"{of}: threads are for functions that run in the worker's own process")
+        name = getattr(function, "__qualname__", "<unnamed>")
+        if "<" in name or getattr(function, "__module__", "__main__") == "__main__":
+            raise ValueError(
+                f"{of}: a process of its own finds it by name alone: put it at the top of a module"
+            )
 
 
 def _check_time(what: str, time: timedelta, least: timedelta, most: timedelta) -> None:
