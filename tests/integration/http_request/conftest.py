@@ -10,9 +10,9 @@ import pytest
 
 from job_worker.tasks import TaskContext, TaskEnvironment
 from job_worker.tasks.http_request import Answer, RequestPayload, http_request
-from job_worker.upstream.calls import Upstream
-from job_worker.upstream.upstreams import Upstreams
+from job_worker.upstream.circuit import Patience
 from tests.support.http_upstream import HttpUpstream
+from tests.support.upstreams import States, upstreams_in_memory
 
 CANARY = "canary-3f9c17d2"
 """The part of the secret that must be seen by nobody but its upstream."""
@@ -68,7 +68,10 @@ async def open_task(monkeypatch: pytest.MonkeyPatch) -> Any:
             for name, value in settings.items():
                 monkeypatch.setenv(name, value)
             environment = TaskEnvironment(
-                collection=_no_collection, now=lambda: NOW, upstreams=_NoUpstreams()
+                collection=_no_collection,
+                now=lambda: NOW,
+                # Patient: what each single answer leads to is tested here.
+                upstreams=upstreams_in_memory(States(), Patience(failures=1_000)),
             )
             assert http_request.resources is not None
             return Requester(await opened.enter_async_context(http_request.resources(environment)))
@@ -84,11 +87,3 @@ async def request_(open_task: OpenTask, upstream: HttpUpstream, elsewhere: HttpU
 
 def _no_collection(name: str) -> Any:
     raise AssertionError(f"the task asked for the collection {name}")
-
-
-class _NoUpstreams(Upstreams):
-    def __init__(self) -> None:
-        """Share nothing."""
-
-    def open(self, name: str, **_: Any) -> Upstream:
-        raise AssertionError(f"the task asked for the upstream {name}")

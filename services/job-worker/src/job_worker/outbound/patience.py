@@ -6,6 +6,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 _MOST: Final = timedelta(days=1)
+_LONGEST: Final = 100
+"""Characters of a date."""
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
@@ -24,8 +26,9 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
         wait = timedelta(seconds=min(int(text[:9]), _MOST.total_seconds()))
     else:
         try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
+            moment = parsedate_to_datetime(text[:_LONGEST])
+            wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            # Years and offsets beyond all calendars end in any of these.
             return None
-        wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now
     return min(max(wait, timedelta(seconds=1)), _MOST)

@@ -9,6 +9,7 @@ from job_worker.tasks.context import TaskContext, TaskEnvironment
 from job_worker.tasks.definition import task
 from job_worker.tasks.http_request.answers import Answer
 from job_worker.tasks.http_request.calling import Caller
+from job_worker.tasks.http_request.hosts import Hosts
 from job_worker.tasks.http_request.payload import RequestPayload
 from job_worker.tasks.http_request.secrets import Vault
 from job_worker.tasks.http_request.settings import HttpRequestSettings
@@ -22,7 +23,11 @@ async def open_caller(environment: TaskEnvironment) -> AsyncIterator[Caller]:
     settings = HttpRequestSettings().http_request
     async with guarded_client(settings.policy, authorities=settings.ca_file) as client:
         yield Caller(
-            client=client, vault=Vault(settings.secrets), limit=settings.response_limit, now=environment.now
+            client=client,
+            hosts=Hosts(environment.upstreams, task="http.request"),
+            vault=Vault(settings.secrets),
+            limit=settings.response_limit,
+            now=environment.now,
         )
 
 

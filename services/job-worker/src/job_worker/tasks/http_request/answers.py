@@ -76,7 +76,7 @@ def _content(
     if _is_json(response):
         try:
             return redaction.document(msgspec.json.decode(text), levels=MAX_DEPTH), "json"
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
             # It says it is JSON and is not, or is too deep: what was sent is kept as it is.
             pass
     return redaction.text(text), "text"

@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 from urllib.parse import urldefrag, urljoin
@@ -22,10 +23,12 @@ from job_worker.outbound import (
     retry_after,
 )
 from job_worker.tasks.context import TaskContext
-from job_worker.tasks.errors import JobsOwnFault, JobsOwnTrouble, RateLimited
+from job_worker.tasks.errors import JobsOwnFault, JobsOwnTrouble, RateLimited, TaskError
 from job_worker.tasks.http_request.answers import Answer, answer_of, extract_of
+from job_worker.tasks.http_request.hosts import Hosts
 from job_worker.tasks.http_request.payload import RequestPayload, Secret
 from job_worker.tasks.http_request.secrets import Redaction, Vault
+from job_worker.tasks.walls import understood
 
 USER_AGENT: Final = f"jobstream/{version('job-worker')}"
 
@@ -35,6 +38,9 @@ _MARGIN: Final = 0.5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PASSING: Final = frozenset({408, 425, 429})
 """Refusals that say "not now" (RFC 9110, 15.5.9; RFC 8470, 5.2; RFC 6585, 4)."""
+
+_DOWN: Final = frozenset({502, 503, 504})
+"""What stands before a host says of it, or the host of all its calls (RFC 9110, 15.6.3 to 15.6.5)."""
 
 _GO_ANYWHERE: Final = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 """Headers of a job that may follow a redirect to another origin."""
@@ -61,6 +67,9 @@ class AnswerTooLarge(JobsOwnFault):
 class UpstreamNotReached(JobsOwnTrouble):
     """Nobody answered."""
 
+    connected: bool = True
+    """Whether there was a connection: what broke it off may have been this one call."""
+
 
 class UpstreamTooSlow(JobsOwnTrouble):
     """The answer was not there in time."""
@@ -82,9 +91,9 @@ class Caller:
     """
 
     def __init__(
-        self, *, client: GuardedClient, vault: Vault, limit: int, now: Callable[[], datetime]
+        self, *, client: GuardedClient, hosts: Hosts, vault: Vault, limit: int, now: Callable[[], datetime]
     ) -> None:
-        self._client, self._vault, self._limit, self._now = client, vault, limit, now
+        self._client, self._hosts, self._vault, self._limit, self._now = client, hosts, vault, limit, now
 
     async def call(self, payload: RequestPayload, context: TaskContext) -> Answer:
         """Return the answer, if it is one of those the job expects.
@@ -96,21 +105,22 @@ class Caller:
         JobsOwnTrouble
             Another attempt may work.
         RateLimited
-            The upstream says when it may be called again.
+            The upstream says when it may be called again, or its host is down and is left alone for so long.
         """
         seconds = payload.timeout
         if context.timeout is not None:
             seconds = min(seconds, max(context.timeout - _MARGIN, 0.9 * context.timeout))
         try:
             # One limit for the whole: a server that sends a byte a second never exceeds a limit per read.
-            async with asyncio.timeout(seconds):
-                return await self._follow(payload, context)
-        except (TimeoutError, httpx.TimeoutException):
+            until = asyncio.get_running_loop().time() + seconds
+            with understood(Target.of(payload.url).host, UpstreamTrouble):
+                return await self._follow(payload, context, until)
+        except TimeoutError:
             raise UpstreamTooSlow(
                 f"{Target.of(payload.url).host} did not answer within {seconds:g} s"
             ) from None
 
-    async def _follow(self, payload: RequestPayload, context: TaskContext) -> Answer:
+    async def _follow(self, payload: RequestPayload, context: TaskContext, until: float) -> Answer:
         first = target = Target.of(payload.url)
         content, content_type = payload.content()
         method, secrets = payload.method.value, set[str]()
@@ -119,7 +129,14 @@ class Caller:
             if content is not None:
                 headers = {"content-type": content_type} | headers
             redaction = Redaction(secrets)
-            response, body = await self._ask(method, target, headers, content, needed=payload.expects)
+            response, body = await self._hosts.call(
+                target,
+                job=context.job_id,
+                owner=context.owner,
+                until=until,
+                ask=partial(self._ask, method, target, headers, content, needed=payload.expects),
+                is_down=partial(_says_down, needed=payload.expects),
+            )
             status = response.status_code
             context.log(f"{method} {target.origin}: {status}, {len(body)} bytes")
             if payload.expects(status):
@@ -181,13 +198,13 @@ class Caller:
                     raise kind(f"the answer of {target.host} cannot be kept: {error}") from None
         except OutboundRefusedError as error:
             raise AddressRefused(str(error)) from None
-        except httpx.TimeoutException:
-            raise
         except httpx.HTTPError as error:
             # Not the error's own text: it may quote what was sent.
-            raise UpstreamNotReached(
+            trouble = UpstreamNotReached(
                 f"{target.host} could not be reached or broke off: {_name_of(error)}"
-            ) from None
+            )
+            trouble.connected = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            raise trouble from None
 
     def _verdict(
         self, response: httpx.Response, body: bytes, target: Target, redaction: Redaction
@@ -201,6 +218,14 @@ class Caller:
         if status in _PASSING or status >= 500:
             return UpstreamTrouble(said, after=wait)
         return UnexpectedStatus(said)
+
+
+def _says_down(said: tuple[httpx.Response, bytes] | TaskError, *, needed: Callable[[int], bool]) -> bool:
+    """Whether what came of a call says that its host is down, and not only that it takes this one call badly."""
+    if isinstance(said, TaskError):
+        return isinstance(said, UpstreamNotReached) and not said.connected
+    status = said[0].status_code
+    return status in _DOWN and not needed(status)
 
 
 def _next(target: Target, location: str) -> Target:

@@ -9,8 +9,10 @@ from typing import Protocol
 from pydantic import TypeAdapter
 
 from job_worker.tasks.context import TaskContext
+from job_worker.tasks.errors import Retry
 from job_worker.tasks.image_search.pictures import Picture, ProviderName, SearchPayload, SearchResult
 from job_worker.tasks.image_search.provider import Provider
+from job_worker.tasks.walls import understood
 from job_worker.upstream.answers import Answers
 from job_worker.upstream.calls import Upstream
 
@@ -69,7 +71,8 @@ class Guarded:
         async def ask(reserve: bool) -> str:
             call = self._upstream.call(job=context.job_id, owner=context.owner, reserve=reserve)
             async with call as key:
-                images = await self._providers[key].search(payload, context.progress)
+                with understood(self.name, Retry):
+                    images = await self._providers[key].search(payload, context.progress)
             return _PICTURES.dump_json(images).decode()
 
         question = question_of(self.name, payload)
