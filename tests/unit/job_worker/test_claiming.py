@@ -76,6 +76,7 @@ class Rig:
             lanes=self.lanes,
             pauses=self.pauses,  # type: ignore[arg-type]
             tasks=TASKS,
+            digest=lambda _: "old",
             now=lambda: NOW,
             grace=Grace(timedelta(seconds=20)),
             metrics=Metrics(),
@@ -325,3 +326,17 @@ async def test_a_worker_that_leaves_lets_others_have_what_has_waited() -> None:
     await rig.claiming.leave()
     assert rig.store.applied[-1].filter["_id"] == {"$in": [_id("b")]}
     assert rig.store.applied[-1].update == [{"$set": {"wake_at": "$$NOW"}}]
+
+
+async def test_a_job_that_this_version_has_refused_is_handed_over_and_not_claimed_again() -> None:
+    rig = Rig()
+    await rig.claim(encode(requested(refused=("old",))))
+    assert not rig.ids()
+    assert rig.store.applied[0].update == [{"$set": {"wake_at": "$$NOW"}}]
+
+
+async def test_a_job_that_another_version_has_refused_is_claimed() -> None:
+    rig = Rig()
+    rig.store.matches = 1
+    await rig.claim(encode(requested(refused=("new",))))
+    assert rig.ids()

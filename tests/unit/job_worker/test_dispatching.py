@@ -404,3 +404,25 @@ async def test_letters_of_the_dead_that_cannot_be_sent_keep_nobody_from_going_on
     rig.publisher.away_for_letters = True
     await rig.dispatcher.tick()
     assert rig.publisher.requests == [(None, [JOB])]
+
+
+def of_version(name: str, digest: str, partition: int) -> dict[str, Any]:
+    return {**worker(name, tasks=["noop"], partitions=[partition]), "versions": [f"noop@{digest}"]}
+
+
+async def test_a_job_goes_to_a_worker_whose_version_has_not_refused_it() -> None:
+    rig = Rig()
+    rig.store.workers = [of_version("w-1", "old", 0), of_version("w-2", "new", 7)]
+    rig.store.due_jobs = [stored(state="pending", refused=["old"])]
+    rig.store.docs = {JOB: stored(state="pending", refused=["old"])}
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(7, [JOB])]
+
+
+async def test_a_job_that_all_live_versions_have_refused_waits_for_another_one() -> None:
+    rig = Rig()
+    rig.store.workers = [of_version("w-1", "old", 0), of_version("w-2", "new", 7)]
+    rig.store.due_jobs = [stored(state="pending", refused=["new", "old"])]
+    rig.store.docs = {JOB: stored(state="pending", refused=["new", "old"])}
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == []

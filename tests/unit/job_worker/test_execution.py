@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import JobFailed, JobSucceeded
+from job_contracts.record import give_back
 from job_worker import execution
 from job_worker.execution import Execution
 from job_worker.lanes import Lanes
@@ -559,3 +560,23 @@ async def test_a_job_counts_as_ended_from_the_end_of_its_task() -> None:
     assert (before, job.ended) == (False, True)
     rig.outcomes.open.set()
     await until_true(lambda: not rig.execution.running, within=5, what="the job to be gone")
+
+
+async def test_a_payload_judged_by_another_version_is_given_back_and_consumes_no_attempt() -> None:
+    rig = Rig(old := task("it")(_value))
+    await rig.run(payload=Raw(b'{"colour": 1}'), digest="new")
+    assert rig.outcomes.published == []
+    ((_, _, (move, _)),) = rig.moving.made
+    assert move == give_back(JOB, 2, refused=old.digest)
+
+
+async def test_a_payload_judged_by_another_version_runs_where_the_model_takes_it() -> None:
+    rig = Rig(task("it")(_value))
+    await rig.run(digest="new")
+    assert rig.success.version == 2
+
+
+async def test_a_payload_that_its_own_version_does_not_take_is_rejected() -> None:
+    rig = Rig(own := task("it")(_value))
+    await rig.run(payload=Raw(b'{"colour": 1}'), digest=own.digest)
+    assert rig.letter.kind is ErrorKind.REJECTED

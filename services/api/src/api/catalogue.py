@@ -43,6 +43,14 @@ class UnavailableView(Struct, frozen=True, kw_only=True):
     error: str
 
 
+class VersionView(Struct, frozen=True, kw_only=True):
+    """A version of a task: a schema, since when it is known, and the live workers that have it."""
+
+    digest: str
+    first_seen: datetime
+    workers: list[str]
+
+
 class TaskView(Struct, frozen=True, kw_only=True):
     """A task as GET /tasks shows it."""
 
@@ -55,6 +63,8 @@ class TaskView(Struct, frozen=True, kw_only=True):
     pause: PauseView | None
     upstreams: list[UpstreamView]
     unavailable: list[UnavailableView]
+    versions: list[VersionView] = []
+    """The newest first, by the first time that a worker brought it; new jobs are judged by the first."""
 
 
 class CatalogueStore(Protocol):
@@ -78,6 +88,8 @@ class CatalogueEntry:
     max_attempts: int
     timeout: float
     judge: Judge
+    digest: str | None = None
+    """The version that judges."""
 
     def errors(self, payload: Any) -> list[FieldError]:
         """Return the first things that are wrong with the payload; none if it is what the task takes."""
@@ -210,13 +222,17 @@ class Catalogue:
     def _entry(
         self, doc: Mapping[str, Any], upstreams: list[UpstreamView], unavailable: list[UnavailableView]
     ) -> CatalogueEntry:
-        name, schema, options = str(doc["_id"]), str(doc["payload_schema"]), doc["options"]
+        versions = newest_first(doc)
+        # What an old worker has written has no versions.
+        newest = doc["versions"][versions[0].digest] if versions else doc
+        name, schema, options = str(doc["_id"]), str(newest["payload_schema"]), newest["options"]
         view = TaskView(
             name=name,
-            description=doc.get("description", ""),
+            description=newest.get("description", ""),
             payload_schema=Raw(schema.encode()),
-            result_schema=Raw(str(doc["result_schema"]).encode()),
+            result_schema=Raw(str(newest["result_schema"]).encode()),
             options=options,
+            versions=versions,
             paused="paused" in doc,
             pause=pause_of(doc["paused"]) if "paused" in doc else None,
             upstreams=upstreams,
@@ -227,6 +243,7 @@ class Catalogue:
             max_attempts=int(options["max_attempts"]),
             timeout=float(options["timeout"]),
             judge=self._judge(name, schema),
+            digest=versions[0].digest if versions else None,
         )
 
     def _judge(self, name: str, schema: str) -> Judge:
@@ -236,6 +253,26 @@ class Catalogue:
             known = (schema, Judge(msgspec.json.decode(schema)))
             self._schemas[name] = known
         return known[1]
+
+
+def newest_first(task: Mapping[str, Any]) -> list[VersionView]:
+    """Return the versions of a task that live workers have, the one that was seen first last.
+
+    So an old worker that starts anew judges nothing, and one that stays alone does. Without any live worker
+    it is the version that was started last.
+    """
+    stored: Mapping[str, Any] = task.get("versions", {})
+    workers: Mapping[str, list[str]] = task.get("workers", {})
+    live = {digest: version for digest, version in stored.items() if workers.get(digest)}
+    if not live and stored:
+        last = max(stored, key=lambda digest: stored[digest]["seen_at"])
+        live = {last: stored[last]}
+    return [
+        VersionView(
+            digest=digest, first_seen=live[digest]["first_seen"], workers=list(workers.get(digest, ()))
+        )
+        for digest in sorted(live, key=lambda digest: (live[digest]["first_seen"], digest), reverse=True)
+    ]
 
 
 def _unloadable(name: str, unavailable: list[UnavailableView]) -> TaskView:

@@ -115,6 +115,8 @@ def new_record(
         "created_at": now,
         "updated_at": now,
     }
+    if draft.task.digest is not None:
+        record["digest"] = draft.task.digest
     if reason is not None:
         record["reason"] = str(reason)
     if form.tags:

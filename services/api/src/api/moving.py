@@ -132,9 +132,15 @@ class Moving:
         return self._announce(record)
 
     async def redrive(
-        self, job_id: str, *, owner: str, payload: str | None = None, force: bool = False
+        self,
+        job_id: str,
+        *,
+        owner: str,
+        payload: str | None = None,
+        digest: str | None = None,
+        force: bool = False,
     ) -> bytes:
-        """Start a failed job anew and return the view.
+        """Start a failed job anew and return the view; `digest` is the version that has judged a new payload.
 
         Raises
         ------
@@ -143,7 +149,9 @@ class Moving:
         """
         limit = None if force else self._redrives
         try:
-            record = await self._store.move(redrive([job_id], owner=owner, limit=limit, payload=payload))
+            record = await self._store.move(
+                redrive([job_id], owner=owner, limit=limit, payload=payload, digest=digest)
+            )
         except KeyHeldError as error:
             raise Problem(UNIQUE_KEY_HELD, "another live job has its unique_key") from error
         if record is not None:

@@ -1,5 +1,7 @@
 """Reads the catalogue in MongoDB and keeps the pauses in it; translates and decides nothing."""
 
+import asyncio
+from collections import defaultdict
 from typing import Any
 
 from api.catalogue import UnavailableView
@@ -13,6 +15,7 @@ _WORKERS = 20
 """Shown at most: equal workers have equal troubles."""
 _BUDGET_MS = 2_000
 _MOST_TASKS = 1_000
+_MOST_WORKERS = 1_000
 _MOST_UPSTREAMS = 1_000
 """Read at most: a task that calls hosts of all the world has very many."""
 _STATE = {"tasks": 1, "quota": 1, "circuit": 1}
@@ -29,11 +32,20 @@ class MongoTaskStore:
         return self._mongo.collection(Collection.TASKS)
 
     async def tasks(self) -> list[Record]:
-        """Return the catalogue."""
-        found: list[Record] = await (
-            self._tasks.find({}).limit(_MOST_TASKS).max_time_ms(_BUDGET_MS).to_list(None)
+        """Return the catalogue, with the live workers of each version of a task."""
+        living = self._mongo.collection(Collection.WORKERS).find(
+            {"$expr": {"$gt": ["$alive_until", NOW]}}, {"versions": 1}
         )
-        return found
+        found, workers = await asyncio.gather(
+            self._tasks.find({}).limit(_MOST_TASKS).max_time_ms(_BUDGET_MS).to_list(None),
+            living.sort("_id", 1).limit(_MOST_WORKERS).max_time_ms(_BUDGET_MS).to_list(None),
+        )
+        having: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for worker in workers:
+            for version in worker.get("versions", ()):
+                task, _, digest = version.rpartition("@")
+                having[task][digest].append(worker["_id"])
+        return [{**task, "workers": having[task["_id"]]} for task in found]
 
     async def upstreams(self) -> list[UpstreamView]:
         """Return others' services that tasks have called, those first that are not called now."""

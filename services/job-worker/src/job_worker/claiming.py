@@ -70,6 +70,7 @@ class Claiming:
         lanes: Lanes,
         pauses: Pauses,
         tasks: Mapping[str, Task],
+        digest: Callable[[str], str],
         now: Callable[[], datetime],
         grace: Grace,
         metrics: Metrics,
@@ -78,7 +79,7 @@ class Claiming:
         self._execution, self._moving = execution, moving
         self._lease, self._lanes, self._tasks = lease, lanes, tasks
         self._slots = lanes.loop.slots
-        self._pauses, self._now = pauses, now
+        self._pauses, self._now, self._digest = pauses, now, digest
         self._grace = grace
         self._room = 0
         self._open: set[asyncio.Task[None]] = set()
@@ -119,6 +120,7 @@ class Claiming:
         """Claim and start what these messages ask for; after this they may be committed."""
         requests = await self._park(self._in_time(await self._read(records)))
         await self._hand_over([r for r in requests if r.task not in self._tasks], "unknown_task")
+        await self._hand_over([r for r in requests if self._has_refused(r)], "other_version")
         living = self._execution.living
         if any(r.job_id in living for r in requests):
             await self._keep_pending({KEPT_FOR: [r for r in requests if r.job_id in living]})
@@ -242,6 +244,11 @@ class Claiming:
                 )
             else:
                 self._execution.start(request, worker=worker)
+
+    def _has_refused(self, request: JobRequested) -> bool:
+        """Whether a worker with the same model as this one could not read the payload."""
+        known = bool(request.refused) and request.task in self._tasks
+        return known and self._digest(request.task) in request.refused
 
     async def _hand_over(self, requests: Sequence[JobRequested], reason: str) -> None:
         if not requests:

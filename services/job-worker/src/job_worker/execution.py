@@ -46,6 +46,10 @@ class ResultTooLarge(JobsOwnFault):
     """The result has more bytes than a job may have."""
 
 
+class OtherVersion(Exception):  # noqa: N818  it ends no attempt
+    """The payload was judged by another version of the task, and this one does not take it."""
+
+
 class InvalidPayload(JobsOwnFault):
     """The payload is not what the task takes."""
 
@@ -235,7 +239,12 @@ class Execution:
                 if not job.turn.done():
                     await self._in_line(job, job.turn)
                 began = self._clock()
-            payload = task.payload.model_validate_json(bytes(request.payload))
+            try:
+                payload = task.payload.model_validate_json(bytes(request.payload))
+            except ValidationError:
+                if request.digest is not None and request.digest != task.digest:
+                    return OtherVersion()
+                raise
             value = await self._in_time(job, task, payload)
             result = task.result.dump_json(task.result.validate_python(value))
             if len(result) > RESULT_LIMIT:
@@ -311,6 +320,11 @@ class Execution:
             return
         if job.cancel:
             await self._move_or_stop(job)
+            return
+        if isinstance(end, OtherVersion):
+            log.info("attempt.other_version", extra={"task": request.task, "job_id": request.job_id})
+            refused = self._tasks[request.task].digest
+            await self._move_or_stop(job, give_back(request.job_id, job.version, refused=refused))
             return
         task = self._tasks[request.task]
         verdict = judge(

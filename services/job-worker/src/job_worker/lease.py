@@ -44,6 +44,8 @@ class Lease:
         under it must be dropped.
     tasks, unavailable
         What this worker can run now; what it cannot, though it is installed, and why.
+    versions
+        The same tasks with the digests of their payloads' schemas: `task@digest`.
     running
         Names what runs now, for the log when the loop is blocked.
     """
@@ -58,10 +60,11 @@ class Lease:
         slots: Slots,
         partitions: Callable[[], list[int]],
         running: Callable[[], list[str]],
+        versions: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._mongo, self._settings = mongo, settings
         self._tasks, self._unavailable, self._slots = tasks, unavailable, slots
-        self._partitions, self._running = partitions, running
+        self._partitions, self._running, self._versions = partitions, running, versions
         self.on_lapse: Callable[[str], None] = lambda _: None
         self.worker_id = _new_id()
         self.free_elsewhere = 0
@@ -167,6 +170,7 @@ class Lease:
             "busy": self._slots.busy,
             "partitions": self._partitions(),
             "tasks": {"$literal": list(self._tasks())},
+            "versions": {"$literal": list(self._versions())},
             "unavailable": {"$literal": list(self._unavailable())},
         }
 

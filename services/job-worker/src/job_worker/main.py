@@ -102,6 +102,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         settings.mongo,
         settings.worker,
         tasks=lambda: sorted(tasks),
+        versions=lambda: sorted(f"{task.name}@{task.digest}" for task in list(tasks.values()) if task.digest),
         unavailable=availability.unavailable,
         slots=slots,
         partitions=lambda: subscription.partitions(),  # noqa: PLW0108  it is made below
@@ -117,6 +118,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         lanes=lanes,
         pauses=pauses,
         tasks=tasks,
+        digest=lambda name: tasks[name].digest,
         now=mongo.now,
         grace=grace,
         metrics=metrics,

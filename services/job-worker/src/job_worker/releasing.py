@@ -97,7 +97,7 @@ class Releasing:
         targets: dict[int | None, list[Record]] = defaultdict(list)
         room = {w["_id"]: w["slots"] - w["busy"] for w in workers}
         for record in pending:
-            fit = [w for w in workers if record["task"] in w["tasks"]]
+            fit = [w for w in workers if _takes(w, record)]
             if workers and not fit:
                 # Nobody alive knows this task: its `wake_at` asks again until somebody does.
                 self.counted.labels("unfit").inc()
@@ -116,6 +116,14 @@ class Releasing:
         sent = [r for records in targets.values() for r in records]
         if sent:
             await self._store.apply(_far_out(sent))
+
+
+def _takes(worker: Record, record: Record) -> bool:
+    """Whether a worker runs the task, in a version that has not refused the payload."""
+    if record["task"] not in worker["tasks"]:
+        return False
+    refused = [f"{record['task']}@{digest}" for digest in record.get("refused", ())]
+    return not any(version in worker.get("versions", ()) for version in refused)
 
 
 def _by_version(records: Sequence[Record]) -> dict[int, list[str]]:

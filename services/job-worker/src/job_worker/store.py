@@ -221,9 +221,25 @@ class MongoJobStore:
         await self._mongo.collection(Collection.LEASES).delete_one({"_id": name, "holder": holder})
 
     async def publish_catalogue(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Store what tasks there are, for the api and the page."""
+        """Store what tasks there are, for the api and the page: each version beside the others."""
         writes = [
-            UpdateOne({"_id": e["_id"]}, [{"$set": {**_literal(e), "updated_at": NOW}}], upsert=True)
+            UpdateOne(
+                {"_id": e["_id"]},
+                [
+                    {
+                        "$set": {
+                            **_literal(e),
+                            "updated_at": NOW,
+                            f"versions.{e['digest']}": {
+                                **_literal(e),
+                                "first_seen": {"$ifNull": [f"$versions.{e['digest']}.first_seen", NOW]},
+                                "seen_at": NOW,
+                            },
+                        }
+                    }
+                ],
+                upsert=True,
+            )
             for e in entries
         ]
         if writes:

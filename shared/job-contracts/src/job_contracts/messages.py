@@ -67,6 +67,12 @@ class JobRequested(Struct, frozen=True, kw_only=True, tag_field="type", tag="job
         bool, Meta(description="To be run although its task is paused: it shows whether the cause is gone")
     ] = False
     traceparent: TraceParent | None = None
+    digest: Annotated[str, Meta(description="Version of the task that the payload was judged by")] | None = (
+        None
+    )
+    refused: Annotated[
+        tuple[str, ...], Meta(description="Versions of the task that do not take the payload")
+    ] = ()
 
 
 class JobSucceeded(Struct, frozen=True, kw_only=True, tag_field="type", tag="job.succeeded.v1"):

@@ -24,6 +24,7 @@ LOW: str = "low"
 """The `priority` of a job that yields; a job of normal priority has none."""
 
 _ANEW = [
+    "refused",
     "cancel_requested",
     "error",
     "expire_at",
@@ -49,11 +50,20 @@ def request_cancel(ids: Sequence[str], *, owner: str) -> GuardedMove:
     return GuardedMove(_guard("stop", ids, owner), [{"$set": fields}])
 
 
-def redrive(ids: Sequence[str], *, owner: str, limit: int | None, payload: str | None = None) -> GuardedMove:
+def redrive(
+    ids: Sequence[str],
+    *,
+    owner: str,
+    limit: int | None,
+    payload: str | None = None,
+    digest: str | None = None,
+) -> GuardedMove:
     """Failed → pending with a fresh series of attempts; `limit` redrives at most, or no limit if None."""
     fields: dict[str, Any] = {"wake_at": after(GRACE)}
     if payload is not None:
         fields["payload"] = literal(payload)
+    if digest is not None:
+        fields["digest"] = literal(digest)
     return _anew("redrive", ids, owner, limit, fields)
 
 

@@ -205,9 +205,17 @@ def postpone(job_id: str, version: int, *, wait: timedelta) -> GuardedMove:
     return _leave_running("postpone", job_id, version, fields)
 
 
-def give_back(job_id: str, version: int) -> GuardedMove:
-    """Running → pending: the worker goes away and the attempt does not count."""
-    return _leave_running("give_back", job_id, version, {"wake_at": pending_wake()})
+def give_back(job_id: str, version: int, *, refused: str | None = None) -> GuardedMove:
+    """Running → pending: the worker goes away and the attempt does not count.
+
+    Or its version of the task, `refused`, does not take a payload that another one was asked about: then
+    the job goes to a worker of a version that has not refused it, now.
+    """
+    if refused is None:
+        return _leave_running("give_back", job_id, version, {"wake_at": pending_wake()})
+    versions = {"$setUnion": [{"$ifNull": ["$refused", []]}, [literal(refused)]]}
+    fields = {"wake_at": not_after_expiry({"$add": [NOW, 0]}), "refused": versions}
+    return _leave_running("give_back", job_id, version, fields)
 
 
 def _leave_running(move: str, job_id: str, version: int, fields: dict[str, Any]) -> GuardedMove:

@@ -175,6 +175,8 @@ def requested(record: Record, *, probe: bool = False) -> JobRequested:
         expire_by=record.get("expire_by"),
         probe=probe,
         traceparent=record.get("traceparent"),
+        digest=record.get("digest"),
+        refused=tuple(record.get("refused", ())),
     )
 
 

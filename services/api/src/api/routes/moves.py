@@ -50,14 +50,15 @@ def move_routes(*, moving: Moving, catalogue: Catalogue, body_limit: int) -> API
         form = Redrive()
         if raw := await read_json_body(request.scope, request.receive, limit=body_limit, optional=True):
             form = redrives.take(raw)
-        payload = None
+        payload = digest = None
         if form.payload is not UNSET:
             task = await catalogue.task((await moving.failed(job_id, owner=OWNER))["task"])
             document = decode_part(form.payload, raw)
             if wrong := task.errors(document):
                 raise invalid(wrong)
             payload = msgspec.json.format(form.payload, indent=-1).decode()
-        view = await moving.redrive(job_id, owner=OWNER, payload=payload, force=form.force)
+            digest = task.digest
+        view = await moving.redrive(job_id, owner=OWNER, payload=payload, digest=digest, force=form.force)
         return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
 
     @router.delete("/jobs/{job_id}", status_code=204, summary="Remove an ended job")

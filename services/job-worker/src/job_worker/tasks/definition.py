@@ -1,11 +1,13 @@
 """A task: a function with a payload model, a result model and options."""
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
@@ -46,10 +48,16 @@ class Task:
         """Where a process of its own finds it."""
         return f"{self.function.__module__}:{self.function.__qualname__}"
 
+    @property
+    def digest(self) -> str:
+        """Names the schema of the payload: equal for workers that take the same payloads, whatever their code."""
+        return digest_of(self.payload)
+
     def catalogue_entry(self) -> dict[str, Any]:
         """Return the task as stored in `tasks`; schemas are JSON text, as `$ref` is no field name for MongoDB."""
         return {
             "_id": self.name,
+            "digest": self.digest,
             "description": self.description,
             "payload_schema": json.dumps(self.payload.model_json_schema()),
             "result_schema": json.dumps(self.result.json_schema(mode="serialization")),
@@ -167,6 +175,16 @@ class task:  # noqa: N801  it is used as a decorator
             raise ValueError(
                 f"{of}: a process of its own finds it by name alone: put it at the top of a module"
             )
+
+
+@cache
+def digest_of(payload: type[BaseModel]) -> str:
+    """Return a short hash of a model's schema; empty for one that has no schema, whose task is not in the catalogue."""
+    try:
+        schema = json.dumps(payload.model_json_schema(), sort_keys=True, separators=(",", ":"))
+    except Exception:  # noqa: BLE001  it is foreign code; what is wrong is told where the catalogue is written
+        return ""
+    return hashlib.sha256(schema.encode()).hexdigest()[:16]
 
 
 def _check_time(what: str, time: timedelta, least: timedelta, most: timedelta) -> None:
