@@ -6,10 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from bson.datetime_ms import DatetimeMS
 
 from api.openapi import shapes
 from tests.support.api import Api
 from tests.support.product import Product
+from tests.support.records import Records
 from tests.unit.api.test_submission import BAD
 
 NOBODY = "0198c0de-0000-7000-8000-00000000dead"
@@ -216,3 +218,51 @@ async def test_the_description_is_whole(api: Api) -> None:
     }
     assert (await api.get("/docs")).status_code == 200
     assert (await api.get("/")).json()["jobs"] == "/jobs"
+
+
+ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+
+
+@pytest.mark.parametrize("moment", ENDS)
+async def test_a_redrive_of_letters_of_no_calendar_is_refused(api: Api, moment: str) -> None:
+    for name in ("after", "before"):
+        refused = await api.redrive_many(dry_run=True, **{name: moment})
+        assert [e["pointer"] for e in _problem(refused, 422)["errors"]] == [f"/filter/{name}"]
+        _problem(await api.get("/dead-letters", params={name: moment}), 422)
+        _problem(await api.get("/jobs", params={f"created_{name}": moment}), 422)
+    job = await api.submit("noop", delay=60)
+    _problem(await api.patch(job, run_at=moment), 422)
+
+
+async def test_lists_and_figures_show_what_stands_beside_what_nobody_can_read(
+    api: Api, records: Records
+) -> None:
+    good = await api.submit("noop", tags=["beside"])
+    database = records.database
+    record = await database["jobs"].find_one({"_id": good})
+    far = DatetimeMS(2**60)
+    await database["jobs"].insert_many(
+        [
+            {**record, "_id": good[:-4] + "0001", "created_at": far, "wake_at": far},
+            {**record, "_id": good[:-4] + "0002", "payload": "no JSON"},
+            {"_id": good[:-4] + "0003", "owner": "default", "tags": ["beside"]},
+        ]
+    )
+    letter = {"kind": "exhausted", "task": "noop", "owner": "default"}
+    await database["dead_letters"].insert_many(
+        [
+            {**letter, "_id": "far", "created_at": far},
+            {**letter, "_id": "odd", "created_at": record["created_at"]},
+        ]
+    )
+    try:
+        answer = await api.get("/jobs", params={"tag": "beside"})
+        assert answer.status_code == 200, answer.text
+        listed = answer.json()["jobs"]
+        assert {good, good[:-4] + "0001"} == {job["id"] for job in listed}
+        assert max(job["created_at"] for job in listed).startswith("9999-")
+        for path in ("/jobs", "/dead-letters", "/dead-letters/groups", "/stats?minutes=5", "/tasks"):
+            assert (await api.get(path)).status_code == 200, path
+    finally:
+        await database["jobs"].delete_many({"tags": "beside"})
+        await database["dead_letters"].delete_many({"_id": {"$in": ["far", "odd"]}})

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from api.cached import Cached
+from api.legible import Legible
 from api.letter_views import DeadLetterPage, DeadLetterView, LetterGroup, LetterGroups, letter_view
 from api.listing import read_cursor, write_cursor
 from api.problems import FieldError, invalid
@@ -46,8 +47,9 @@ class JobLetters(NamedTuple):
 class DeadLetters:
     """Reads what dlq-worker has kept, and counts redrives in it."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, *, legible: Legible | None = None) -> None:
         self._mongo = mongo
+        self._legible = legible or Legible()
         self._groups = Cached(self._count_groups)
 
     @property
@@ -62,7 +64,9 @@ class DeadLetters:
     async def page(self, filters: LetterFilters, *, limit: int, cursor: str | None) -> DeadLetterPage:
         """Return the newest letters that pass the filters, without originals that are long."""
         query, index = letter_query(filters, cursor)
-        fitting = {"$lte": [{"$binarySize": "$raw"}, LISTED_BYTES]}
+        # What is no bytes has no size, and to ask for it would be an error of the whole list.
+        is_bytes = {"$eq": [{"$type": "$raw"}, "binData"]}
+        fitting = {"$cond": [is_bytes, {"$lte": [{"$binarySize": "$raw"}, LISTED_BYTES]}, False]}
         found = await self._mongo.aggregate(
             Collection.DEAD_LETTERS,
             [
@@ -75,9 +79,8 @@ class DeadLetters:
             maxTimeMS=_BUDGET_MS,
         )
         more = len(found) > limit
-        return DeadLetterPage(
-            [letter_view(doc) for doc in found[:limit]], _cursor_behind(found[limit - 1]) if more else None
-        )
+        letters = self._legible.shown(found[:limit], letter_view, of="dead_letters")
+        return DeadLetterPage(letters, _cursor_behind(found[limit - 1]) if more else None)
 
     async def groups(self) -> LetterGroups:
         """Return how many letters there are by task, kind and type of error; all who ask share one count."""
@@ -97,17 +100,7 @@ class DeadLetters:
             maxTimeMS=_BUDGET_MS,
         )
         counted = sum(doc["count"] for doc in found)
-        groups = [
-            LetterGroup(
-                task=doc["_id"].get("task"),
-                kind=doc["_id"]["kind"],
-                error_type=doc["_id"].get("error_type"),
-                count=doc["count"],
-                first=doc["first"],
-                last=doc["last"],
-            )
-            for doc in found[:GROUPS]
-        ]
+        groups = self._legible.shown(found[:GROUPS], _group_view, of="dead_letter_groups")
         return LetterGroups(groups, complete=counted < COUNTED and len(found) <= GROUPS)
 
     async def of_jobs(
@@ -160,6 +153,17 @@ def letter_query(filters: LetterFilters, cursor: str | None) -> tuple[dict[str, 
         query["created_at"] = bounds
     given = (("by_error", filters.error_type), ("by_task", filters.task), ("by_kind", filters.kind))
     return query, next((index for index, value in given if value), "newest")
+
+
+def _group_view(doc: Mapping[str, Any]) -> LetterGroup:
+    return LetterGroup(
+        task=doc["_id"].get("task"),
+        kind=doc["_id"]["kind"],
+        error_type=doc["_id"].get("error_type"),
+        count=doc["count"],
+        first=doc["first"],
+        last=doc["last"],
+    )
 
 
 def _cursor_behind(doc: Mapping[str, Any]) -> str:

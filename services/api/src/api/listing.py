@@ -137,10 +137,15 @@ def first_id_at(moment: datetime) -> str:
     return f"{milliseconds[:8]}-{milliseconds[8:]}-7000-8000-000000000000"
 
 
+def fitting(field: str, limit: int) -> dict[str, Any]:
+    """Return the condition that a text has at most so many bytes; whoever measures what is no text hears an error."""
+    is_text = {"$eq": [{"$type": field}, "string"]}
+    return {"$cond": [is_text, {"$lte": [{"$strLenBytes": field}, limit]}, False]}
+
+
 def trimmed(limit: int) -> list[dict[str, Any]]:
     """Return the stages that leave out what a listed view does not show."""
-    size = {"$strLenBytes": "$payload"}
-    payload = {"$cond": [{"$lte": [size, limit]}, "$payload", "null"]}
+    payload = {"$cond": [fitting("$payload", limit), "$payload", "null"]}
     return [{"$set": {"payload": payload}}, {"$unset": _DROPPED}]
 
 

@@ -15,6 +15,7 @@ from api.fanout import Hub
 from api.following import Following
 from api.handlers import register_handlers
 from api.http import http_app
+from api.legible import Legible
 from api.moving import Moving
 from api.observing import Observing
 from api.pausing import Pausing
@@ -64,7 +65,10 @@ def create_app(settings: Settings) -> Service:
     """Return the api, ready to run."""
     metrics = Metrics()
     mongo = Mongo(settings.mongo, indexes=INDEXES)
-    store, tasks, letters = MongoJobStore(mongo), MongoTaskStore(mongo), DeadLetters(mongo)
+    legible = Legible(
+        metrics.counter("records_not_shown_total", "Stored records that no list could show", "list")
+    )
+    store, tasks, letters = MongoJobStore(mongo), MongoTaskStore(mongo), DeadLetters(mongo, legible=legible)
     publisher = Publisher(settings.kafka, client_id="api", metrics=metrics)
     offsets = KafkaOffsets(settings.kafka, client_id="api-offsets")
     catalogue = Catalogue(store=tasks)
@@ -152,7 +156,12 @@ def create_app(settings: Settings) -> Service:
         inline_limit=INLINE_LIMIT,
     )
     statistics = Statistics(
-        owner=OWNER, mongo=mongo, offsets=offsets, streams=lambda: len(streams), upstreams=tasks.upstreams
+        owner=OWNER,
+        mongo=mongo,
+        offsets=offsets,
+        streams=lambda: len(streams),
+        upstreams=tasks.upstreams,
+        legible=legible,
     )
 
     limit, stored_at = settings.http.body_limit, settings.images.store_url
@@ -161,7 +170,7 @@ def create_app(settings: Settings) -> Service:
         many=ManyJobs(following),
         one=OneJob(following),
         routers=[
-            job_routes(store=store),
+            job_routes(store=store, legible=legible),
             one_job_routes(store=store, waiting=waiting),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
             *batch_routes(batching=batching, body_limit=settings.http.batch_limit),

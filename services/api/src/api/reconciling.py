@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from api.fanout import Hub
 from api.live_event import LiveEvent, Moment
@@ -74,12 +74,19 @@ class Reconciling:
             records = await self._store.jobs(newer)
             results = await self._store.results(records, self._inline_limit)
             for record in records:
-                self._hub.repair(LiveEvent.of_record(record, results.get(record["_id"])))
+                self._repair(record, results.get(record["_id"]))
         for job_id in watched - stored.keys():
             self._hub.end(job_id)
         self._hub.forget(unended.keys() - stored.keys())
         # What was read once is in the mailboxes: only what is newer need be read again.
         self._watched = {job_id: stored[job_id] for job_id in watched & stored.keys()}
+
+    def _repair(self, record: Mapping[str, Any], result: bytes | None) -> None:
+        try:
+            self._hub.repair(LiveEvent.of_record(record, result))
+        except Exception as error:  # noqa: BLE001  one record that cannot be shown must not silence the others
+            reason = f"{type(error).__name__}: {str(error)[:200]}"
+            log.error("reconcile.bad_record", extra={"job_id": record["_id"], "reason": reason})
 
     async def _run(self) -> None:
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from pymongo.errors import ExecutionTimeout
 
 from api.cached import Cached
 from api.catalogue import UPSTREAMS_SHOWN, PauseView, pause_of
+from api.legible import Legible
 from api.throughput import MinuteView, Throughput
 from job_contracts.lifecycle import JobState
 from job_contracts.record import NOW, Collection
@@ -86,11 +87,13 @@ class Statistics:
         offsets: KafkaOffsets,
         streams: Callable[[], int],
         upstreams: Callable[[], Awaitable[list[UpstreamView]]],
+        legible: Legible | None = None,
     ) -> None:
+        self._legible = legible or Legible()
         self._owner = owner
         self._mongo = mongo
         self._offsets = offsets
-        self._throughput = Throughput(owner=owner, mongo=mongo, now=mongo.now)
+        self._throughput = Throughput(owner=owner, mongo=mongo, now=mongo.now, legible=self._legible)
         self._streams, self._upstreams = streams, upstreams
         self._stored = Cached(self._read_stored)
         self._lag = Cached(self._read_lag)
@@ -155,8 +158,8 @@ class Statistics:
             tasks=tasks,
             counted_to=counted_to,
             oldest_pending_seconds=await self._oldest_pending(pending) if pending else None,
-            workers=[_worker(doc) for doc in workers],
-            pauses={doc["_id"]: pause_of(doc["paused"]) for doc in paused},
+            workers=self._legible.shown(workers, _worker, of="workers"),
+            pauses=dict(self._legible.shown(paused, _pause, of="pauses")),
             upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
 
@@ -211,7 +214,11 @@ class Statistics:
         return round(max(waited.total_seconds(), 0), 3)
 
 
-def _worker(doc: dict[str, Any]) -> WorkerView:
+def _pause(doc: Mapping[str, Any]) -> tuple[str, PauseView]:
+    return doc["_id"], pause_of(doc["paused"])
+
+
+def _worker(doc: Mapping[str, Any]) -> WorkerView:
     return WorkerView(
         id=doc["_id"],
         host=doc.get("host"),

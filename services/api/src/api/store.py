@@ -9,7 +9,16 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from api.listing import SCAN_BUDGET, JobFilters, ListQuery, leading_index, query_of, result_ids, trimmed
+from api.listing import (
+    SCAN_BUDGET,
+    JobFilters,
+    ListQuery,
+    fitting,
+    leading_index,
+    query_of,
+    result_ids,
+    trimmed,
+)
 from api.moving import KeyHeldError
 from api.submission import Holders, Key
 from job_contracts.lifecycle import LIVE, JobState
@@ -84,8 +93,7 @@ class MongoJobStore:
         ids = result_ids(records)
         if not ids:
             return {}
-        fitting = {"$lte": [{"$strLenBytes": "$result"}, limit]}
-        shown = "$result" if limit is None else {"$cond": [fitting, "$result", "$$REMOVE"]}
+        shown = "$result" if limit is None else {"$cond": [fitting("$result", limit), "$result", "$$REMOVE"]}
         found = await self._results.find({"_id": {"$in": ids}}, {"result": shown}).to_list(None)
         return {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
 

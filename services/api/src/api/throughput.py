@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from api.cached import Cached
+from api.legible import Legible
 from job_contracts.minutes import MINUTE, minute_of, quantile
 from job_contracts.record import Collection
 from service_chassis.mongo import Mongo
@@ -45,7 +46,10 @@ class MinuteView(Struct, frozen=True, kw_only=True):
 class Throughput:
     """Reads the minutes of an owner; all who ask share a few readings."""
 
-    def __init__(self, *, owner: str, mongo: Mongo, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, owner: str, mongo: Mongo, now: Callable[[], datetime], legible: Legible | None = None
+    ) -> None:
+        self._legible = legible or Legible()
         self._owner = owner
         self._mongo = mongo
         self._now = now
@@ -70,7 +74,7 @@ class Throughput:
         query = between(self._owner, since, since + (count + 1) * MINUTE)
         found = self._mongo.collection(Collection.MINUTES).find(query)
         found = found.sort("_id", 1).limit(_MOST_READ).max_time_ms(_BUDGET_MS)
-        return [_view(doc) for doc in await found.to_list(None)]
+        return self._legible.shown(await found.to_list(None), _view, of="minutes")
 
 
 def between(owner: str, since: datetime, until: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of, json_answer
+from api.legible import Legible
 from api.listing import LIST_LIMIT, JobFilters, read_job_cursor, write_cursor
 from api.problems import NO_RESULT, Problem
 from api.routes.one_job import stored_job
@@ -53,7 +54,7 @@ class JobPage(Struct, frozen=True):
     next_cursor: str | None
 
 
-def job_routes(*, store: MongoJobStore) -> APIRouter:
+def job_routes(*, store: MongoJobStore, legible: Legible) -> APIRouter:
     """Return the paths by which jobs are read."""
     router = APIRouter(route_class=PatientRoute, tags=["jobs"])
 
@@ -74,10 +75,11 @@ def job_routes(*, store: MongoJobStore) -> APIRouter:
         walk = await store.query(filters, after, owner=OWNER)
         page = await store.page(walk, limit=query.limit, view_limit=LIST_LIMIT)
         results = await store.results(page.records, LIST_LIMIT)
-        views = [
-            Raw(encode_view(job_view(record, results.get(record["_id"]), limit=LIST_LIMIT)))
-            for record in page.records
-        ]
+
+        def view(record: Mapping[str, Any]) -> Raw:
+            return Raw(encode_view(job_view(record, results.get(record["_id"]), limit=LIST_LIMIT)))
+
+        views = legible.shown(page.records, view, of="jobs")
         cursor = write_cursor(query.order, page.last_id) if page.last_id else None
         return answer_of(JobPage(views, cursor))
 

@@ -1,5 +1,6 @@
 """What people do to many jobs at once: stop, redrive."""
 
+from datetime import datetime
 from typing import TypeVar
 
 from fastapi import APIRouter
@@ -11,6 +12,7 @@ from api.answers import LongRoute, answer_of, read_json_body
 from api.cancelling import Cancelling, live_jobs
 from api.dead_letters import LetterFilters
 from api.forms import Reader
+from api.moments import in_utc
 from api.orders import CancelFilter, CancelMany, RedriveMany
 from api.problems import FieldError, invalid
 from api.redriving import Redriving
@@ -54,8 +56,8 @@ def many_routes(*, cancelling: Cancelling, redriving: Redriving, body_limit: int
             kind=_given(wanted.kind),
             task=_given(wanted.task),
             error_type=_given(wanted.error_type),
-            after=_given(wanted.after),
-            before=_given(wanted.before),
+            after=_moment(wanted.after, "/filter/after"),
+            before=_moment(wanted.before, "/filter/before"),
         )
         done = await redriving.redrive(
             filters, owner=OWNER, rate=_given(order.rate_per_second), dry_run=order.dry_run
@@ -63,6 +65,13 @@ def many_routes(*, cancelling: Cancelling, redriving: Redriving, body_limit: int
         return answer_of(done, 200 if order.dry_run else 202)
 
     return router
+
+
+def _moment(moment: datetime | UnsetType, pointer: str) -> datetime | None:
+    try:
+        return None if moment is UNSET else in_utc(moment)
+    except ValueError as error:
+        raise invalid([FieldError(pointer, str(error))]) from error
 
 
 def _given(value: T | UnsetType) -> T | None:

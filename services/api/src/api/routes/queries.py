@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.moments import in_utc
 from api.throughput import MOST as MOST_MINUTES
 from job_contracts.lifecycle import JobState
 
@@ -20,7 +21,7 @@ def _rfc_3339(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(in_utc)]
 
 
 class _Query(BaseModel):
