@@ -226,7 +226,8 @@ ENDS = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
 @pytest.mark.parametrize("moment", ENDS)
 async def test_a_redrive_of_letters_of_no_calendar_is_refused(api: Api, moment: str) -> None:
     for name in ("after", "before"):
-        refused = await api.redrive_many(dry_run=True, **{name: moment})
+        wanted: dict[str, Any] = {name: moment}
+        refused = await api.redrive_many(dry_run=True, **wanted)
         assert [e["pointer"] for e in _problem(refused, 422)["errors"]] == [f"/filter/{name}"]
         _problem(await api.get("/dead-letters", params={name: moment}), 422)
         _problem(await api.get("/jobs", params={f"created_{name}": moment}), 422)
@@ -239,7 +240,7 @@ async def test_lists_and_figures_show_what_stands_beside_what_nobody_can_read(
 ) -> None:
     good = await api.submit("noop", tags=["beside"])
     database = records.database
-    record = await database["jobs"].find_one({"_id": good})
+    record: dict[str, Any] = await database["jobs"].find_one({"_id": good}) or {}
     far = DatetimeMS(2**60)
     await database["jobs"].insert_many(
         [

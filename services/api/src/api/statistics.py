@@ -21,6 +21,7 @@ from service_chassis.mongo import Mongo
 from service_chassis.offsets import KafkaOffsets, OffsetsError
 
 _READERS: Final = {Topic.JOBS: Group.JOB_WORKER, **OUTCOME_GROUPS}
+_STATES: Final = frozenset(map(str, JobState))
 _PATIENCE: Final = timedelta(seconds=1)
 _LONGEST: Final = timedelta(seconds=2)
 """Who asks waits for new figures so long: after that the last ones are told, or 503 if there are none."""
@@ -168,7 +169,10 @@ class Statistics:
         tasks: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, JobState), 0))
         try:
             for row in await self._count_all():
-                tasks[row["_id"]["task"]][row["_id"]["state"]] = row["count"]
+                # A record without a task, or in a state that there is not, counts nowhere.
+                task, state = row["_id"].get("task"), row["_id"].get("state")
+                if isinstance(task, str) and state in _STATES:
+                    tasks[task][state] = row["count"]
         except ExecutionTimeout:
             names = await self._mongo.collection(Collection.JOBS).distinct(
                 "task", {"owner": self._owner}, maxTimeMS=_COUNT_MS
