@@ -32,7 +32,7 @@ _PLAIN: Final = {
 }
 _SILENT: Final = frozenset(
     {"title", "description", "default", "format", "minLength", "maxLength", "minItems", "maxItems", "minimum"}
-    | {"maximum", "exclusiveMinimum"}
+    | {"maximum", "exclusiveMinimum", "pattern", "minProperties"}
 )
 """What a type does not say."""
 

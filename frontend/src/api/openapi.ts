@@ -308,6 +308,7 @@ export interface Spans {
 export interface Stats {
   jobs: Record<string, number>;
   tasks: Record<string, Record<string, number>>;
+  counted_to: number | null;
   oldest_pending_seconds: number | null;
   finished_last_minute: number;
   lag: Record<string, number> | null;

@@ -93,6 +93,25 @@ REFUSED = [
     ("GET", "/events?colour=red", 422),
     ("GET", "/events?state=nope", 422),
     ("GET", "/dead-letters?limit=0", 422),
+    ("GET", "/dead-letters?kind=bogus", 422),
+    ("GET", "/dead-letters?kind=", 422),
+    ("POST", "/jobs?foo=1", 422),
+    ("POST", "/jobs?", 415),
+    ("GET", f"/jobs/{NOBODY}/events?foo=1", 422),
+    ("GET", "/jobs?limit=1&limit=2", 422),
+    ("GET", "/events?task=a&task=b", 422),
+    ("GET", "/stats?minutes=1&minutes=1", 422),
+    ("GET", "/jobs?" + "&" * 101, 422),
+    ("HEAD", "/events", 405),
+    ("HEAD", f"/jobs/{NOBODY}/events", 405),
+    ("OPTIONS", "/events", 405),
+    ("POST", "/jobs%0A", 404),
+    ("GET", "/jobs%0A", 404),
+    ("GET", "/events%0A", 404),
+    ("POST", "/jobs/", 404),
+    ("POST", "//jobs", 404),
+    ("GET", "/events/", 404),
+    ("GET", "/stats%7F", 404),
 ]
 
 
@@ -109,6 +128,9 @@ async def test_every_refusal_is_a_problem(api: Api) -> None:
 
 async def test_a_405_names_the_methods_that_work(api: Api) -> None:
     assert (await api.call("PUT", "/jobs")).headers["allow"] == "GET, POST"
+    for method in ("HEAD", "OPTIONS", "PUT"):
+        assert (await api.call(method, "/events")).headers["allow"] == "GET"
+        assert (await api.call(method, f"/jobs/{NOBODY}/events")).headers["allow"] == "GET"
     assert (await api.call("PUT", f"/jobs/{NOBODY}")).headers["allow"] == "DELETE, GET, PATCH"
 
 
@@ -119,6 +141,8 @@ async def test_a_405_names_the_methods_that_work(api: Api) -> None:
         {"content-type": "application/x-www-form-urlencoded"},
         {"content-type": "application/jsonp"},
         {"content-type": ""},
+        {"content-type": "application/json; charset=latin-1"},
+        {"content-type": "application/json; a=b; charset=utf-16"},
         {"content-type": "application/json", "content-encoding": "gzip"},
     ],
 )
@@ -267,3 +291,33 @@ async def test_lists_and_figures_show_what_stands_beside_what_nobody_can_read(
     finally:
         await database["jobs"].delete_many({"tags": "beside"})
         await database["dead_letters"].delete_many({"_id": {"$in": ["far", "odd"]}})
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/batch"])
+async def test_a_key_is_one_word_of_visible_ascii(api: Api, path: str) -> None:
+    body = b'{"task":"noop"}' if path == "/jobs" else b'{"jobs":[{"task":"noop"}]}'
+    kind = ("content-type", "application/json")
+    for keys in (["a", "b"], ["kl\u00e9"], ["a b"], ["x" * 256], [""]):
+        headers = [kind, *(("idempotency-key", key.encode("latin-1")) for key in keys)]
+        _problem(await api.call("POST", path, content=body, headers=headers), 422)
+    headers = [kind, ("idempotency-key", "the-same"), ("idempotency-key", "the-same")]
+    assert (await api.call("POST", path, content=body, headers=headers)).status_code == 202
+
+
+async def test_a_form_of_another_site_moves_nothing(api: Api) -> None:
+    job = await api.submit("noop", delay=60)
+    headers = {"content-type": "text/plain"}
+    for method, path in (
+        ("POST", f"/jobs/{job}/cancel"),
+        ("DELETE", f"/jobs/{job}"),
+        ("POST", "/tasks/noop/resume"),
+    ):
+        _problem(await api.call(method, path, content=b"x=1", headers=headers), 415)
+    assert (await api.view(job))["state"] == "waiting"
+    assert (await api.cancel(job)).status_code == 200
+
+
+async def test_a_redrive_of_letters_of_a_kind_that_there_is_not_is_refused(api: Api) -> None:
+    problem = _problem(await api.redrive_many(kind="bogus", dry_run=True), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/filter/kind"]
+    assert (await api.redrive_many(kind="message_rejected", dry_run=True)).status_code == 200

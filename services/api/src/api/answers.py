@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pymongo.errors import PyMongoError
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +20,7 @@ from starlette.routing import Match, Route
 
 from api.problems import (
     INTERNAL_ERROR,
+    INVALID_REQUEST,
     KINDS,
     MEDIA_TYPE,
     METHOD_NOT_ALLOWED,
@@ -37,6 +40,14 @@ from service_chassis.server import Receive, Scope, Send
 log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
+
+_CHARSETS: Final = frozenset({b"utf-8", b"utf8", b"us-ascii"})
+"""Those that JSON is sent in."""
+
+_NO_BODY: Final = 64 * 1024
+_MAX_PARAMETERS: Final = 100
+_LISTS: Final = frozenset({"state", "tag"})
+"""Query parameters that may be repeated."""
 
 T = TypeVar("T")
 
@@ -82,9 +93,53 @@ async def read_json_body(scope: Scope, receive: Receive, *, limit: int, optional
         raise _too_large(limit)
     if optional and not body:
         return b""
-    if media_type.partition(b";")[0].strip().lower() != b"application/json":
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json")
+    if media_type != b"application/json" and not _is_json(media_type):
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json, in UTF-8")
     return body
+
+
+async def refuse_other_bodies(request: Request) -> None:
+    """Raise `Problem` if a call that takes no body comes with one that is no JSON, as forms of other sites do."""
+    await read_json_body(request.scope, request.receive, limit=_NO_BODY, optional=True)
+
+
+def idempotency_key(scope: Scope) -> str | None:
+    """Return the Idempotency-Key; `Problem` if two say different things."""
+    keys = {value for name, value in scope["headers"] if name == b"idempotency-key"}
+    if len(keys) > 1:
+        raise Problem(INVALID_REQUEST, "two Idempotency-Keys, and they differ")
+    return keys.pop().decode("latin-1") if keys else None
+
+
+def check_query(scope: Scope) -> None:
+    """Raise `Problem` if a query string is too long to be looked at, or gives one thing two values."""
+    query = scope["query_string"]
+    if query.count(b"&") > _MAX_PARAMETERS:
+        raise invalid([FieldError("", f"a query has at most {_MAX_PARAMETERS} parameters")])
+    if b"&" not in query:
+        return
+    params = QueryParams(query)
+    twice = [
+        name
+        for name, count in Counter(name for name, _ in params.multi_items()).items()
+        if count > 1 and name not in _LISTS
+    ]
+    if twice:
+        raise invalid([FieldError(pointer_of([name]), "is given twice") for name in twice])
+
+
+def refuse_any_query(scope: Scope) -> None:
+    """Raise `Problem` if a call that takes no query has one."""
+    if query := scope.get("query_string"):
+        names = list(QueryParams(query)) or [""]
+        raise invalid([FieldError(pointer_of([name]), "no such query parameter") for name in names])
+
+
+def _is_json(media_type: bytes) -> bool:
+    kind, *parameters = (part.strip() for part in media_type.lower().split(b";"))
+    said = [part.partition(b"=") for part in parameters]
+    charsets = {value.strip(b' "') for name, _, value in said if name.strip() == b"charset"}
+    return kind == b"application/json" and charsets <= _CHARSETS
 
 
 async def _rest(receive: Receive, first: bytes, limit: int) -> bytes:
@@ -125,9 +180,8 @@ class PatientRoute(APIRoute):
         knows_queries = bool(self.dependant.query_params)
 
         async def patient(request: Request) -> Response:
-            if request.url.query and not knows_queries:
-                names = list(request.query_params)
-                raise invalid([FieldError(pointer_of([n]), "no such query parameter") for n in names])
+            if not knows_queries:
+                refuse_any_query(request.scope)
             return await in_time(handle(request), patience=self.patience)
 
         return patient

@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api import __doc__ as summary
-from api.answers import answer_errors_as_problems, send_problem
+from api.answers import answer_errors_as_problems, check_query, refuse_any_query, send_problem
 from api.manual import manual_page, manual_style
 from api.openapi import describe
-from api.problems import unavailable
+from api.problems import NOT_FOUND, Problem, unavailable
 from service_chassis.server import AsgiApp, Receive, Scope, Send
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _JOB_EVENTS: Final = re.compile(r"/jobs/([^/]+)/events")
 
 
@@ -49,28 +50,43 @@ class Front:
             )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoint(scope)
-        if endpoint is None:
-            await self._app(scope, receive, send)
-            return
         try:
-            await endpoint(scope, receive, send)
+            endpoint = self._endpoint(scope)
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+                return
         except Exception as error:  # noqa: BLE001  every error is answered; the unexpected ones are logged
             await send_problem(scope, send, error)
+            return
+        await self._app(scope, receive, send)
 
     def _endpoint(self, scope: Scope) -> AsgiApp | None:
         if scope["type"] != "http":
             return None
         path, method = scope["path"], scope["method"]
-        if method == "POST":
-            return self._submit if path == "/jobs" else None
+        if scope.get("query_string"):
+            check_query(scope)
+        if method == "POST" and path == "/jobs":
+            refuse_any_query(scope)
+            return self._submit
+        if _CONTROL.search(path):
+            # The framework takes a path with a line break behind it for the path itself.
+            raise Problem(NOT_FOUND, f"no such path: {path[:200]}")
         if method == "GET":
             if path == "/events":
                 return self._many
             if path.endswith("/events") and (match := _JOB_EVENTS.fullmatch(path)):
+                refuse_any_query(scope)
                 scope["path_params"] = {"job_id": match.group(1)}
                 return self._one
         return None
+
+
+def _only(path: str, endpoint: AsgiApp, method: str) -> Route:
+    """Return a route of this method alone: to the framework GET means HEAD as well, which would open a stream."""
+    route = Route(path, endpoint, methods=[method])
+    route.methods = {method}
+    return route
 
 
 def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIRouter]) -> AsgiApp:
@@ -84,9 +100,9 @@ def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIR
         redirect_slashes=False,
     )
     app.router.routes += [
-        Route("/jobs", submit, methods=["POST"]),
-        Route("/events", many, methods=["GET"]),
-        Route("/jobs/{job_id}/events", one, methods=["GET"]),
+        _only("/jobs", submit, "POST"),
+        _only("/events", many, "GET"),
+        _only("/jobs/{job_id}/events", one, "GET"),
     ]
     for router in routers:
         # Flat, not included: a request then passes one list of routes, and 405 can name the methods.

@@ -18,6 +18,7 @@ from api.redriving import RedrivenMany
 from api.routes.jobs import Attempt, JobPage, LogLine
 from api.routes.tasks import TaskPage
 from api.statistics import Stats
+from api.submission import KEY_LENGTH, KEY_PATTERN
 from job_contracts.lifecycle import ErrorKind, JobState, WaitReason
 from job_contracts.views import JobView
 
@@ -122,6 +123,8 @@ def shapes() -> dict[str, Any]:
             # What is answered has all its fields, also those that have a default in the struct.
             always = [name for name, field in shape["properties"].items() if "default" in field]
             shape["required"] = [*shape["required"], *always]
+    for name in ("CancelFilter", "Reschedule"):
+        found[name]["minProperties"] = 1
     for owner, fields in _WORDS_IN.items():
         for field, name in fields.items():
             schema = found[owner]["properties"][field]
@@ -177,7 +180,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 _KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": KEY_LENGTH, "pattern": KEY_PATTERN},
     "description": "The same key with the same bytes answers with what the first request made",
 }
 

@@ -1,13 +1,17 @@
 """What people may ask for about jobs, dead letters and tasks that are there: the bodies of these calls."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from api.forms import Priority
+from job_contracts.lifecycle import ErrorKind
 
 Short = Annotated[str, Meta(min_length=1, max_length=255)]
+LETTER_KINDS: Final = f"^({'|'.join([*map(str, ErrorKind), 'message_rejected'])})$"
+"""What a dead letter may be."""
+
 DryRun = Annotated[bool, Meta(description="Change nothing; only count what would be changed")]
 
 
@@ -46,7 +50,7 @@ class CancelMany(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RedriveFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose jobs to start anew: of dead letters that pass all that is given."""
 
-    kind: Short | UnsetType = UNSET
+    kind: Annotated[str, Meta(pattern=LETTER_KINDS)] | UnsetType = UNSET
     task: Short | UnsetType = UNSET
     error_type: Short | UnsetType = UNSET
     after: Annotated[datetime, Meta(tz=True, description="Stored at this moment or later")] | UnsetType = (

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,10 @@ from service_chassis.grouping import Grouped
 
 KEY_LENGTH: Final = 255
 """Longest Idempotency-Key: a UUID or a name, not a document."""
+
+KEY_PATTERN: Final = f"^[!-~]{{1,{KEY_LENGTH}}}$"
+
+_KEY: Final = re.compile(KEY_PATTERN.strip("^$"))
 
 _TRIES: Final = 3
 """A job that held a key may end, or be removed, between our insert and our look: then the key is free."""
@@ -185,8 +190,9 @@ class Submissions:
 
 def check_key(key: str | None) -> None:
     """Raise `Problem` if this cannot be an Idempotency-Key."""
-    if key is not None and not 0 < len(key) <= KEY_LENGTH:
-        raise Problem(INVALID_REQUEST, f"Idempotency-Key must have 1 to {KEY_LENGTH} characters")
+    if key is not None and not _KEY.fullmatch(key):
+        detail = f"Idempotency-Key must have 1 to {KEY_LENGTH} characters of visible ASCII"
+        raise Problem(INVALID_REQUEST, detail)
 
 
 def _answer_of_holder(draft: Draft, holders: Holders) -> Outcome | None:

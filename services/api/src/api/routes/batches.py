@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import LongRoute, PatientRoute, answer_of, read_json_body
+from api.answers import LongRoute, PatientRoute, answer_of, idempotency_key, read_json_body
 from api.batching import Batching
 from api.settings import OWNER
 
@@ -20,7 +20,7 @@ def batch_routes(*, batching: Batching, body_limit: int) -> list[APIRouter]:
         accepted = await batching.accept(
             raw,
             owner=OWNER,
-            key=request.headers.get("idempotency-key"),
+            key=idempotency_key(request.scope),
             traceparent=request.headers.get("traceparent", "")[:64] or None,
         )
         answer = answer_of(accepted.answer, 202 if accepted.is_new else 200)

@@ -6,7 +6,7 @@ from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import PatientRoute, json_answer, read_json_body
+from api.answers import PatientRoute, json_answer, read_json_body, refuse_other_bodies
 from api.catalogue import Catalogue
 from api.forms import Reader, decode_part
 from api.moving import Moving
@@ -23,7 +23,8 @@ def move_routes(*, moving: Moving, catalogue: Catalogue, body_limit: int) -> API
     redrives, reschedules = Reader(Redrive), Reader(Reschedule)
 
     @router.post("/jobs/{job_id}/cancel", summary="Stop a job")
-    async def cancel_job(job_id: str) -> Response:
+    async def cancel_job(job_id: str, request: Request) -> Response:
+        await refuse_other_bodies(request)
         if not is_job_id(job_id):
             raise job_not_found(job_id)
         return json_answer(await moving.cancel(job_id, owner=OWNER))
@@ -62,7 +63,8 @@ def move_routes(*, moving: Moving, catalogue: Catalogue, body_limit: int) -> API
         return json_answer(view, 202, {"location": f"/jobs/{job_id}"})
 
     @router.delete("/jobs/{job_id}", status_code=204, summary="Remove an ended job")
-    async def delete_job(job_id: str) -> Response:
+    async def delete_job(job_id: str, request: Request) -> Response:
+        await refuse_other_bodies(request)
         if not is_job_id(job_id):
             raise job_not_found(job_id)
         await moving.remove(job_id, owner=OWNER)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.moments import in_utc
+from api.orders import LETTER_KINDS
 from api.throughput import MOST as MOST_MINUTES
 from job_contracts.lifecycle import JobState
 
@@ -66,7 +67,7 @@ class StatsQuery(_Query):
 class DeadLetterQuery(_Query):
     """Filters of GET /dead-letters."""
 
-    kind: Short | None = None
+    kind: Annotated[str, Field(pattern=LETTER_KINDS)] | None = None
     task: Short | None = None
     error_type: Short | None = None
     after: Moment | None = None

@@ -1,6 +1,6 @@
 """POST /jobs on bare ASGI: the one path where every microsecond is felt."""
 
-from api.answers import read_json_body, send_json
+from api.answers import idempotency_key, read_json_body, send_json
 from api.settings import OWNER
 from api.submission import Accepted, Submissions
 from api.waiting import Waiting, applied, wait_of
@@ -21,16 +21,16 @@ class PostJobs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, accept, answer."""
         raw = await read_json_body(scope, receive, limit=self._body_limit)
-        key = traceparent = None
+        traceparent = None
         preferences = []
         for name, value in scope["headers"]:
-            if name == b"idempotency-key":
-                key = value.decode("latin-1")
-            elif name == b"traceparent":
+            if name == b"traceparent":
                 traceparent = value.decode("latin-1")[:64]
             elif name == b"prefer":
                 preferences.append(value.decode("latin-1"))
-        accepted = await self._submissions.accept(raw, owner=OWNER, key=key, traceparent=traceparent)
+        accepted = await self._submissions.accept(
+            raw, owner=OWNER, key=idempotency_key(scope), traceparent=traceparent
+        )
         if preferences and (seconds := wait_of(preferences)):
             await self._answer_later(accepted, seconds, scope, receive, send)
         else:

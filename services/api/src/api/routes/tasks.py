@@ -5,7 +5,7 @@ from msgspec import UNSET, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import PatientRoute, answer_of, read_json_body
+from api.answers import PatientRoute, answer_of, read_json_body, refuse_other_bodies
 from api.catalogue import Catalogue, TaskView
 from api.forms import Reader
 from api.orders import PauseOrder
@@ -44,7 +44,8 @@ def task_routes(*, catalogue: Catalogue, pausing: Pausing, body_limit: int) -> A
         return answer_of(await pausing.pause(name, reason=None if order.reason is UNSET else order.reason))
 
     @router.post("/tasks/{name}/resume", summary="Let the jobs of a task go on")
-    async def resume_task(name: str) -> Response:
+    async def resume_task(name: str, request: Request) -> Response:
+        await refuse_other_bodies(request)
         return answer_of(await pausing.resume(name))
 
     return router
