@@ -47,6 +47,8 @@ FAULTS: Final = {
     "F42": "faults of all kinds, mixed by chance",
     "F43": "a backlog of 100,000 jobs",
     "F44": "two dispatchers at once",
+    "F47": "a plain function hangs, computes for long, or raises what no future takes",
+    "F48": "a task takes down the process it runs in",
     "F49": "a task cannot be imported, opened, or told from another",
     "F52": "Kafka is away for long, and outcomes queue behind one another",
 }

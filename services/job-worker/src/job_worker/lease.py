@@ -9,8 +9,10 @@ is never renewed: the worker drops what it runs and goes on under a new id
 import asyncio
 import logging
 import os
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -72,6 +74,8 @@ class Lease:
         self._registered = False
         self._reason = "not taken yet"
         self._held = asyncio.Event()
+        self.blocked_looks = 0
+        """How often the loop was found to be blocked; about once a second as long as it is."""
         self._ticked = time.monotonic()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -205,12 +209,22 @@ class Lease:
 
     def _watch_loop(self) -> None:
         silent = timedelta(seconds=time.monotonic() - self._ticked)
+        if silent <= _SLOW_LOOP + timedelta(seconds=0.5):
+            return
+        blocked = {"tasks": self._running(), "where": _where_it_stands()}
         if silent > self._settings.hang_limit:
-            log.error("loop.hung", extra={"seconds": silent.total_seconds(), "tasks": self._running()})
+            log.error("loop.hung", extra={**blocked, "seconds": silent.total_seconds()})
             os._exit(HUNG)
-        if silent > _SLOW_LOOP + timedelta(seconds=0.5):
-            log.warning("loop.blocked", extra={"seconds": silent.total_seconds(), "tasks": self._running()})
-            self._stop.wait(1)
+        self.blocked_looks += 1
+        log.warning("loop.blocked", extra={**blocked, "seconds": silent.total_seconds()})
+        self._stop.wait(1)
+
+
+def _where_it_stands() -> list[str]:
+    """Return the innermost lines that the loop's thread is in: who blocks it."""
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001  there is no other way
+    stack = traceback.extract_stack(frame)[-3:] if frame is not None else []
+    return [f"{line.filename}:{line.lineno} {line.name}" for line in stack]
 
 
 def _connect(settings: MongoSettings) -> "MongoClient[dict[str, Any]]":

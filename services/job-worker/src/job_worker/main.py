@@ -190,6 +190,9 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         metrics=metrics,
     )
     metrics.gauge("slots_busy", "Slots that run a job").set_function(lambda: slots.busy)
+    metrics.gauge("loop_blocked_looks", "How often the loop was found to be blocked by a task").set_function(
+        lambda: lease.blocked_looks
+    )
     metrics.gauge("processes_busy", "Jobs in processes of their own").set_function(
         lambda: lanes.processes.slots.busy
     )
