@@ -198,6 +198,55 @@ MUTANTS: Final = (
         "return self._assignment is not None",
         ("test_bus_of_streams.py::test_when_job_events_grows_every_stream_is_told_to_read_anew",),
     ),
+    # --- walls: groups, broken tasks, hosts
+    Mutant(
+        "a bad item fails the half of its group that it stands in",
+        f"{_SC}/isolation.py",
+        "if len(part) == 1:",
+        "if len(part) <= 2:",
+        ("unit/service_chassis/test_grouping.py::test_a_bad_item_has_the_error_and_its_group_its_answers",),
+    ),
+    Mutant(
+        "a log that is appended again stands there twice",
+        f"{_JC}/keeping.py",
+        '    guard["logs"] = {"$ne": dict(lines[-1])}\n',
+        "",
+        ("contract/test_moves.py::test_the_log_of_a_job_keeps_its_last_lines",),
+    ),
+    Mutant(
+        "a message that has no room in a batch is left out without a word",
+        f"{_SC}/publisher.py",
+        "headers=headers) is None:",
+        "headers=headers) is False:",
+        (
+            "unit/service_chassis/test_publisher.py"
+            "::test_a_message_that_has_no_room_in_a_batch_is_refused_and_not_left_out",
+        ),
+    ),
+    Mutant(
+        "the URI of MongoDB says where a move is read",
+        f"{_SC}/mongo.py",
+        "                read_preference=ReadPreference.PRIMARY,\n            )\n        return",
+        "            )\n        return",
+        ("unit/service_chassis/test_mongo.py::test_no_option_of_the_uri_weakens_what_is_read_and_written",),
+    ),
+    Mutant(
+        "a claim under way at the end is left in doubt",
+        f"{_JW}/claiming.py",
+        "await asyncio.shield(claim)",
+        "await claim",
+        (
+            "unit/job_worker/test_claiming.py"
+            "::test_a_claim_that_is_under_way_at_the_end_is_learned_and_started_to_be_given_back",
+        ),
+    ),
+    Mutant(
+        "the impatience of one job has a host left alone for all",
+        f"{_JW}/tasks/http_request/hosts.py",
+        "and until - began < PATIENT:",
+        "and until < began:",
+        ("unit/http_request/test_hosts.py::test_neither_refusals_nor_impatience_open_the_breaker_of_a_host",),
+    ),
     # --- calls to others, and pictures
     Mutant(
         "of the addresses of a name only the first is judged",
