@@ -3,6 +3,8 @@
 import contextlib
 import json
 from collections.abc import Callable
+from datetime import UTC
+from typing import Any
 
 import msgspec
 import pytest
@@ -116,7 +118,58 @@ def test_rejected_bytes_are_kept_exactly(raw: bytes) -> None:
     assert letter.raw == raw
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "9999-12-31T23:59:59-14:00",
+        "9999-12-31T23:59:59.999999-00:01",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00+00:01",
+        "0000-01-01T00:00:00Z",
+        "10000-01-01T00:00:00Z",
+        "2026-06-30T23:59:60Z",
+        "2026-06-30T24:00:00Z",
+        "2026-06-30T12:00:00+99:99",
+        "2026-06-30T12:00:00",
+    ],
+)
+def test_a_moment_that_utc_does_not_have_makes_a_message_unreadable(moment: str) -> None:
+    for read, message in _dated(moment):
+        with pytest.raises(UnreadableError):
+            read(json.dumps(message).encode())
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "9999-12-31T23:59:59+14:00",
+        "0001-01-01T00:00:00-14:00",
+        "2026-06-30T12:00:00.123456789123456789Z",
+        "9999-12-31T23:59:59.999999Z",
+    ],
+)
+def test_moments_in_messages_are_in_utc(moment: str) -> None:
+    for read, message in _dated(moment):
+        read_message: Any = read(json.dumps(message).encode())
+        is_letter = isinstance(read_message, MessageRejected)
+        there = read_message.source.timestamp if is_letter else read_message.expire_by
+        assert there.tzinfo is UTC
+
+
+def _dated(moment: str) -> list[tuple[Callable[[bytes], object], dict[str, Any]]]:
+    """Each message that holds a moment, with this one in it."""
+    letter = json.loads(encode(reject(Stood(b"?"), UnreadableError("no"))))
+    letter["source"]["timestamp"] = moment
+    request = {
+        "type": "job.requested.v1", "job_id": JOB, "owner": "default", "version": 1, "attempt": 1,
+        "task": "noop", "payload": {}, "timeout": 1, "max_attempts": 1, "expire_by": moment,
+    }  # fmt: skip
+    return [(read_dead_letter, letter), (read_requested, request)]
+
+
 @given(timestamp=st.integers(-(2**63), 2**63 - 1))
+@example(timestamp=-1)
+@example(timestamp=2**63 - 1)
 def test_no_timestamp_of_a_producer_stops_the_reader(timestamp: int) -> None:
     letter = reject(Stood(b"?", timestamp=timestamp), UnreadableError("no"))
     assert read_dead_letter(encode(letter)) == letter

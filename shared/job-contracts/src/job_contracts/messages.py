@@ -6,11 +6,12 @@ not know, so producers may deploy first; anything but a new optional field is a 
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import replace
 
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.topics import Topic
@@ -184,10 +185,21 @@ def _read(decoder: "msgspec.json.Decoder[T]", value: bytes | None) -> T:
         # Raw fields are skipped over, not checked: without this, foreign bytes would travel on inside them.
         value.decode()
         message = decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = _in_utc(message)
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
     if (job_id := getattr(message, "job_id", None)) is not None and not is_job_id(job_id):
         raise UnreadableError(f"job_id is not a UUID: {job_id!r}")
+    return message
+
+
+def _in_utc(message: T) -> T:
+    """Return the message with its moments in UTC; `OverflowError` if there is no such moment there."""
+    if isinstance(message, MessageRejected):
+        stood = message.source.timestamp.astimezone(UTC)
+        return replace(message, source=replace(message.source, timestamp=stood))
+    if isinstance(message, JobRequested) and message.expire_by is not None:
+        return replace(message, expire_by=message.expire_by.astimezone(UTC))
     return message
 
 
