@@ -19,6 +19,7 @@ FENCED: Final[Mapping[str, Builder]] = {
     "claim": lambda i, v: [record.claim([i], v, worker="$worker", token="$$NOW")],
     "release": lambda i, v: [record.release([i], v)],
     "park": lambda i, v: [record.park([i], v)],
+    "await_worker": lambda i, v: [record.await_worker([i], v)],
     "defer": lambda i, v: [record.defer([i], v)],
     "retry": lambda i, v: [record.retry(i, v, wait=timedelta(seconds=1), error=ERROR)],
     "postpone": lambda i, v: [record.postpone(i, v, wait=timedelta(seconds=1))],

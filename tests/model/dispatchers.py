@@ -44,9 +44,11 @@ def _kind_of_due(turn: Turn, job: Job) -> str:
     if job.expiry == "passed":
         return "expire"
     if job.state == JobState.PENDING:
-        return "republish"
+        return "republish" if turn.state.served else "await_worker"
     if turn.state.paused:
         return "park"
+    if not turn.state.served:
+        return "await_worker"
     return "defer" if job.low and job.reason == WaitReason.SCHEDULED else "release"
 
 
@@ -56,6 +58,8 @@ def _turns(turn: Turn, job: Job) -> list[str]:
         return ["release resumed"]
     if job.reason == WaitReason.PAUSED and turn.state.paused == "brake":
         return ["release as probe"]
+    if job.reason == WaitReason.NO_WORKER and turn.state.served:
+        return ["defer served" if job.low else "release served"]
     return ["release low"] if job.reason == WaitReason.LOW_PRIORITY else []
 
 

@@ -88,6 +88,7 @@ CASES: Final = (
     _guards("a retry without the version", "a frozen worker", retry=_VERSION),
     _guards("a give-back without the version", "a frozen worker", give_back=_VERSION),
     _guards("a park without the version", "a pause", park=_VERSION),
+    _guards("a wait for a worker without the version", "no worker", await_worker=_VERSION),
     _guards("a defer without the version", "low priority with two dispatchers", defer=_VERSION),
     _guards("a claim of whatever state", "two dispatchers", claim=unguarded("state", "version")),
     _guards("a release of whatever state", "two dispatchers", release=unguarded("state", "version")),
@@ -117,6 +118,7 @@ CASES: Final = (
     _guards("a far wake_at beyond expiry", "expiry", far_out=uncapped),
     _guards("a retry beyond expiry", "expiry", retry=uncapped),
     _guards("a park beyond expiry", "a pause of a delayed job", park=uncapped),
+    _guards("a wait for a worker beyond expiry", "no worker for a low job", await_worker=uncapped),
     _guards("a retry that burns nothing", "crashes", retry=unset("failures")),
     _guards("an end that keeps wake_at", "crashes", succeed=kept("wake_at")),
     _guards("a cancel that keeps wake_at", "a cancel", cancel=kept("wake_at")),
@@ -139,6 +141,7 @@ CASES: Final = (
     _rule("dispatchers release as probe", "the brake", long=True),
     _rule("probes are told apart", "the brake", long=True),
     _rule("dispatchers release low", "low priority", long=True),
+    _rule("dispatchers release served", "no worker", long=True),
     _rule("dispatchers release", "a cancel of a delayed job"),
     _rule("what lives cannot be deleted", "a delete"),
     # Safeties that stand behind one another: only both together are missed.

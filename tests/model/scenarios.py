@@ -47,6 +47,14 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         _scenario("a pause of a delayed job", "pauses", begins="scheduled", expires=True, pause=2, away=1),
         _scenario("the brake", brake=1, workers=1, crash=1),
         _scenario("the brake and an outage of Kafka", brake=1, away=1),
+        _scenario("no worker", "copies", unserved=1, workers=1),
+        _scenario("no worker and a crash", "copies", unserved=1, workers=1, crash=1),
+        _scenario(
+            "no worker for a low job", "copies", begins="scheduled low", expires=True, unserved=2, workers=1
+        ),
+        _scenario(
+            "no worker and two dispatchers", "copies", begins="scheduled", unserved=1, dispatchers=2, cancel=1
+        ),
         _scenario("low priority", begins="scheduled low", workers=1, crash=1),
         _scenario("low priority with two dispatchers", begins="scheduled low", dispatchers=2, crash=1),
         _scenario("a low job that is paused", begins="low", pause=1, crash=1),
@@ -68,6 +76,7 @@ SHORT: Final = (
     "expiry",
     "a pause",
     "the brake",
+    "no worker",
     "low priority",
     "a new moment",
     "a new priority",

@@ -132,6 +132,7 @@ class Budget(NamedTuple):
     reschedule: int = 0
     delete: int = 0
     remove: int = 0
+    unserved: int = 0
 
 
 class State(NamedTuple):
@@ -157,6 +158,8 @@ class State(NamedTuple):
     dlq_worker: Recorder = Recorder()
     paused: str = ""
     """By `person`, by `brake`, or not."""
+    served: bool = True
+    """Whether a live worker runs the task."""
     contact: bool = True
     """Whether dispatchers have been in touch with MongoDB for one whole lease."""
     unflushed: Job | None = None

@@ -47,6 +47,7 @@ BUILDERS: Final[Mapping[str, Builder]] = {
     "claim": lambda v, who, **_: record.claim(["j"], v, worker=who, token=who),
     "release": lambda v, **_: record.release(["j"], v),
     "park": lambda v, **_: record.park(["j"], v),
+    "await_worker": lambda v, **_: record.await_worker(["j"], v),
     "defer": lambda v, **_: record.defer(["j"], v),
     "retry": lambda v, **_: record.retry("j", v, wait=_SOON, error=_ERROR),
     "postpone": lambda v, **_: record.postpone("j", v, wait=_SOON),

@@ -116,6 +116,10 @@ def _polled(turn: Turn, index: int, worker: Worker) -> None:
         )
         return
     handed = turn.after("hand_over", BY, version=version)
+    if not turn.state.served:
+        gone = turn.worker(index, idle)
+        turn.go(f"{n}: does not run the task, hands over", turn.moved(handed, gone) if handed else gone)
+        return
     if handed and turn.may("full"):
         turn.go(f"{n}: is full and hands over", turn.moved(handed, turn.worker(index, idle)), cost="full")
     kept = turn.after("keep_pending", BY, version=version)

@@ -15,6 +15,10 @@ def steps(turn: Turn) -> None:
     _mongodb(turn)
     if turn.live and turn.may("forge"):
         _stranger(turn)
+    if turn.live and turn.state.served and turn.may("unserved"):
+        turn.go("no worker runs the task any more", turn.state._replace(served=False), cost="unserved")
+    if not turn.state.served:
+        turn.go("a worker brings the task", turn.state._replace(served=True))
 
 
 def _time(turn: Turn) -> None:

@@ -314,6 +314,7 @@ export interface Stats {
   lag: Record<string, number> | null;
   workers: WorkerView[];
   pauses: Record<string, PauseView>;
+  no_worker: Record<string, number>;
   upstreams: UpstreamView[];
   streams: number;
   minutes?: MinuteView[];
@@ -385,7 +386,7 @@ export interface Use {
 }
 
 /** Why a waiting job waits. */
-export type WaitReason = "scheduled" | "retry" | "rate_limit" | "low_priority" | "paused";
+export type WaitReason = "scheduled" | "retry" | "rate_limit" | "low_priority" | "paused" | "no_worker";
 
 /** A live worker. */
 export interface WorkerView {

@@ -29,11 +29,16 @@ test("no worker, a paused task, Kafka away and a long wait are each said", () =>
   const stats = someStats({
     workers: [],
     pauses: { noop: { at: "2026-11-24T10:00:00Z", by: "person" as const, reason: "it moves" } },
+    no_worker: { greet: 60_000 },
     lag: null,
     oldest_pending_seconds: 300,
   });
   const verdict = verdictOf(stats, LIVE, NOW);
   expect(verdict.title).toBe("Nothing runs");
-  expect(verdict.findings).toHaveLength(4);
+  expect(verdict.findings).toHaveLength(5);
+  expect(verdict.findings.map(({ to }) => to)).toContainEqual({
+    view: "jobs",
+    search: { task: "greet", state: ["waiting"] },
+  });
   expect(verdict.findings.map(({ text }) => text)).toContain("noop is paused: it moves");
 });

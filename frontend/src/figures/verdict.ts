@@ -37,6 +37,10 @@ export function verdictOf(stats: Stats, connection: ConnectionStatus, now: numbe
     const text = `${task} ${by === "brake" ? "has paused itself" : "is paused"}${reason ? `: ${reason}` : ""}`;
     findings.push({ text, to: { view: "tasks" } });
   }
+  for (const [task, waiting] of Object.entries(stats.no_worker)) {
+    const text = `No live worker runs ${task}: ${formatCount(waiting)} waiting`;
+    findings.push({ text, to: jobs({ task, state: ["waiting"] }) });
+  }
   if (stats.lag === null) findings.push({ text: "Kafka does not answer: jobs are stored and wait", to: null });
   const oldest = stats.oldest_pending_seconds ?? 0;
   if (oldest > LONG_WAIT) {

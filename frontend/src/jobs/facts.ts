@@ -48,14 +48,18 @@ export function waitingFor(reason: string | null): string {
       return "Low priority";
     case "paused":
       return "Task is paused";
+    case "no_worker":
+      return "No live worker runs its task";
     default:
       return reason ?? "Waiting";
   }
 }
 
+const TIMELESS: ReadonlySet<string | null> = new Set(["paused", "low_priority", "no_worker"]);
+
 /** When a waiting job goes on, in ms; null if it waits for something else than time: its `wake_at` is then but a next look. */
 export function goesOnAt(job: Job): number | null {
-  if (job.state !== "waiting" || job.reason === "paused" || job.reason === "low_priority") return null;
+  if (job.state !== "waiting" || TIMELESS.has(job.reason)) return null;
   return job.wake_at === null ? null : Date.parse(job.wake_at);
 }
 

@@ -37,7 +37,7 @@ test("a running attempt lasts until now, whether the history has it or not", () 
 });
 
 test("a job that waits for something else than time is drawn up to now", () => {
-  for (const reason of ["paused", "low_priority"] as const) {
+  for (const reason of ["paused", "low_priority", "no_worker"] as const) {
     const job = aJob(1, { state: "waiting", reason, wake_at: at(86_400) });
     expect(timelineOf(job, [], ms(5)).map(({ until, end }) => [until, end])).toEqual([[null, ms(5)]]);
   }

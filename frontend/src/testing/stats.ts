@@ -20,6 +20,7 @@ export function someStats(fields: Partial<Stats> = {}): Stats {
       },
     ],
     pauses: {},
+    no_worker: {},
     upstreams: [],
     streams: 1,
     ...fields,

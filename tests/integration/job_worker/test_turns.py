@@ -44,20 +44,20 @@ def waiting(reason: str, task: str, **fields: Any) -> dict[str, Any]:
 async def test_parked_jobs_are_found_by_their_reason_and_task(mongo: Mongo, store: MongoJobStore) -> None:
     paused = [waiting("paused", task, _id=f"{n}-{task}") for n in range(3) for task in ("a", "b", "c")]
     await put(mongo, *paused, waiting("low_priority", "d"), waiting("scheduled", "e"))
-    assert await store.parked_tasks() == ["a", "b", "c"]
+    assert await store.parked_tasks("paused") == ["a", "b", "c"]
     found = await store.parked("paused", 3, tasks=["a", "c"])
     assert [job["_id"] for job in found] == ["0-a", "0-c", "1-a"], "the oldest first, whatever the task"
     assert [job["task"] for job in await store.parked("low_priority", 5)] == ["d"]
 
 
-@pytest.mark.parametrize("reason", ["paused", "low_priority"])
+@pytest.mark.parametrize("reason", ["paused", "no_worker", "low_priority"])
 async def test_looking_for_parked_jobs_reads_no_more_than_it_returns(mongo: Mongo, reason: str) -> None:
     await put(
         mongo, *[waiting(reason, "a") for _ in range(300)], *[waiting("scheduled", "a") for _ in range(300)]
     )
     plan = (
         await mongo.collection("jobs")
-        .find({"reason": reason} | ({"task": {"$in": ["a", "b"]}} if reason == "paused" else {}))
+        .find({"reason": reason} | ({"task": {"$in": ["a", "b"]}} if reason != "low_priority" else {}))
         .hint(reason)
         .sort("_id", 1)
         .limit(5)

@@ -25,6 +25,7 @@ class _Figures:
             lag=self.lag,
             workers=[],
             pauses={},
+            no_worker={},
             upstreams=[
                 UpstreamView(
                     name="unsplash",

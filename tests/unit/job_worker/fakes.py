@@ -161,12 +161,18 @@ class FakeStore:
     async def resume(self, task: str, pause: Any) -> bool:
         return self.paused.pop(task, None) is not None
 
-    async def parked_tasks(self) -> list[str]:
-        return sorted({job["task"] for job in self.waiting if job["reason"] == "paused"})
+    async def parked_tasks(self, reason: str) -> list[str]:
+        return sorted({job["task"] for job in self.waiting if job["reason"] == reason})
 
     async def parked(self, reason: str, limit: int, *, tasks: Collection[str] | None = None) -> list[Any]:
         found = [j for j in self.waiting if j["reason"] == reason and (tasks is None or j["task"] in tasks)]
         return found[:limit]
+
+    async def served(self, versions: Mapping[str, Collection[str] | None], limit: int) -> list[Any]:
+        waiting = [j for j in self.waiting if j["reason"] == "no_worker" and j["task"] in versions]
+        return [j for j in waiting if not set(versions[j["task"]] or ["?"]) <= {*j.get("refused", ())}][
+            :limit
+        ]
 
     async def normal_queues(self, longer_than: timedelta) -> bool:
         return self.queues

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from aiokafka import TopicPartition
 
 from job_contracts.lifecycle import ErrorKind
@@ -59,12 +60,13 @@ class Rig:
         )
         releasing = Releasing(store=self.store, publisher=self.publisher, metrics=Metrics())
         expiring = Expiring(store=self.store, publisher=self.publisher)
-        due = Due(store=self.store, releasing=releasing, expiring=expiring, batch=500)
+        due = Due(store=self.store, releasing=releasing, expiring=expiring, batch=500, metrics=Metrics())
         turns = Turns(store=self.store, releasing=releasing, queue=self.store, batch=500)
         self.steps: dict[str, Step] = {
             "expired": due.expired,
             "waiting": due.waiting,
             "pending": due.pending,
+            "served": due.served,
             "after_pauses": turns.after_pauses,
             "low_priority": turns.low_priority,
             "overdue": self.reaping.reap_overdue,
@@ -137,12 +139,41 @@ async def test_a_job_goes_to_the_only_worker_with_room() -> None:
     assert rig.publisher.requests == [(7, [JOB])]
 
 
-async def test_a_job_whose_task_nobody_alive_knows_is_not_tossed_about() -> None:
+@pytest.mark.parametrize("state", ["pending", "waiting"])
+async def test_a_job_whose_task_nobody_alive_runs_waits_for_a_worker(state: str) -> None:
     rig = Rig()
     rig.store.workers = [worker("w-1", tasks=["sleep"])]
-    rig.store.due_jobs = [stored()]
-    rig.store.docs = {JOB: stored()}
+    rig.store.due_jobs = [stored(state=state)]
+    rig.store.docs = {JOB: stored(state=state)}
     await rig.dispatcher.tick()
+    assert not rig.publisher.requests
+    assert rig.store.applied[-1].update[0]["$set"]["reason"] == "no_worker"
+
+
+async def test_jobs_without_a_worker_go_on_as_soon_as_one_brings_their_task() -> None:
+    rig = Rig()
+    rig.store.workers = [worker("w-1", tasks=["sleep"])]
+    rig.store.waiting = [stored(state="waiting", reason="no_worker", version=4)]
+    rig.store.docs = {JOB: stored(state="pending", version=5)}
+    await rig.dispatcher.tick()
+    assert rig.store.applied == [], "they cost a look at an index"
+    rig.store.workers = [worker("w-1", tasks=["sleep"]), worker("w-2", tasks=["noop"], partitions=[3])]
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(3, [JOB])]
+
+
+@pytest.mark.parametrize(
+    ("job", "paused", "reason"),
+    [({}, {"noop": {"by": "person"}}, "paused"), ({"priority": "low"}, {}, "low_priority")],
+)
+async def test_a_job_that_has_found_a_worker_still_waits_for_a_pause_or_its_turn(
+    job: dict[str, Any], paused: dict[str, Any], reason: str
+) -> None:
+    rig = Rig()
+    rig.store.workers, rig.store.paused = [worker("w-1", tasks=["noop"])], paused
+    rig.store.waiting = [stored(state="waiting", reason="no_worker", version=4, **job)]
+    await rig.dispatcher.tick()
+    assert rig.store.applied[0].update[0]["$set"]["reason"] == reason
     assert not rig.publisher.requests
 
 
@@ -426,3 +457,16 @@ async def test_a_job_that_all_live_versions_have_refused_waits_for_another_one()
     rig.store.docs = {JOB: stored(state="pending", refused=["new", "old"])}
     await rig.dispatcher.tick()
     assert rig.publisher.requests == []
+    assert rig.store.applied[-1].update[0]["$set"]["reason"] == "no_worker"
+
+
+async def test_a_job_that_all_live_versions_have_refused_is_left_alone_until_there_is_another_one() -> None:
+    rig = Rig()
+    rig.store.workers = [of_version("w-1", "old", 0), of_version("w-2", "new", 7)]
+    rig.store.waiting = [stored(state="waiting", reason="no_worker", version=4, refused=["new", "old"])]
+    rig.store.docs = {JOB: stored(state="pending", version=5, refused=["new", "old"])}
+    await rig.dispatcher.tick()
+    assert rig.store.applied == []
+    rig.store.workers = [*rig.store.workers, of_version("w-3", "newest", 9)]
+    await rig.dispatcher.tick()
+    assert rig.publisher.requests == [(9, [JOB])]

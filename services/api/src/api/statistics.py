@@ -13,7 +13,7 @@ from api.cached import Cached
 from api.catalogue import UPSTREAMS_SHOWN, PauseView, pause_of
 from api.legible import Legible
 from api.throughput import MinuteView, Throughput
-from job_contracts.lifecycle import JobState
+from job_contracts.lifecycle import JobState, WaitReason
 from job_contracts.record import NOW, Collection
 from job_contracts.topics import OUTCOME_GROUPS, Group, Topic
 from job_contracts.upstreams import UpstreamView
@@ -61,6 +61,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     lag: dict[str, int] | None
     workers: list[WorkerView]
     pauses: dict[str, PauseView]
+    no_worker: dict[str, int]
     upstreams: list[UpstreamView]
     streams: int
     minutes: list[MinuteView] | UnsetType = UNSET
@@ -74,6 +75,7 @@ class Stored(NamedTuple):
     oldest_pending_seconds: float | None
     workers: list[WorkerView]
     pauses: dict[str, PauseView]
+    no_worker: dict[str, int]
     upstreams: list[UpstreamView]
 
 
@@ -118,6 +120,7 @@ class Statistics:
             lag=await self._lag_in_time(),
             workers=stored.workers,
             pauses=stored.pauses,
+            no_worker=stored.no_worker,
             upstreams=stored.upstreams,
             streams=self._streams(),
             minutes=UNSET if minutes is None else await self._throughput.minutes(minutes),
@@ -139,7 +142,7 @@ class Statistics:
         return lag
 
     async def _read_stored(self) -> Stored:
-        (tasks, counted_to), workers, paused, upstreams = await asyncio.gather(
+        (tasks, counted_to), workers, paused, unserved, upstreams = await asyncio.gather(
             self._count(),
             self._mongo.collection(Collection.WORKERS)
             .find({"$expr": {"$gt": ["$alive_until", NOW]}})
@@ -152,6 +155,16 @@ class Statistics:
             .limit(_TASKS)
             .max_time_ms(_COUNT_MS)
             .to_list(None),
+            self._mongo.aggregate(
+                Collection.JOBS,
+                [
+                    {"$match": {"reason": str(WaitReason.NO_WORKER), "owner": self._owner}},
+                    {"$limit": COUNTED_TO},
+                    {"$group": {"_id": "$task", "count": {"$sum": 1}}},
+                ],
+                hint="no_worker",  # as well
+                maxTimeMS=_COUNT_MS,
+            ),
             self._upstreams(),
         )
         pending = [task for task, states in tasks.items() if states[JobState.PENDING]]
@@ -161,6 +174,9 @@ class Statistics:
             oldest_pending_seconds=await self._oldest_pending(pending) if pending else None,
             workers=self._legible.shown(workers, _worker, of="workers"),
             pauses=dict(self._legible.shown(paused, _pause, of="pauses")),
+            no_worker={
+                str(row["_id"]): row["count"] for row in sorted(unserved, key=lambda r: str(r["_id"]))
+            },
             upstreams=upstreams[:UPSTREAMS_SHOWN],
         )
 

@@ -3,7 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from job_contracts.keeping import set_aside
 from job_contracts.lifecycle import JobState, WaitReason
@@ -11,12 +11,17 @@ from job_contracts.personal import LOW
 from job_contracts.record import GuardedMove
 from job_contracts.views import Record
 from job_worker.expiring import Expiring
-from job_worker.releasing import Releasing
+from job_worker.releasing import Releasing, fit, versions_of
 from service_chassis.isolation import apply_apart, is_everyones
+from service_chassis.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 Operate = Callable[[Sequence[Record]], Awaitable[object]]
+
+
+_NOT_ITS_TURN_YET: Final = {WaitReason.SCHEDULED, WaitReason.NO_WORKER}
+"""What a job of low priority may have waited for before it is its turn to wait for the others."""
 
 
 class DueStore(Protocol):
@@ -30,6 +35,15 @@ class DueStore(Protocol):
 
     async def paused_tasks(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the pauses by task."""
+
+    async def live_workers(self) -> list[Record]:
+        """Return the workers whose lease holds."""
+
+    async def parked_tasks(self, reason: str) -> list[str]:
+        """Return the tasks that have jobs waiting for this reason."""
+
+    async def served(self, versions: Mapping[str, Collection[str] | None], limit: int) -> list[Record]:
+        """Return jobs without a worker that one of these versions of their task has not refused, the oldest first."""
 
     async def apply(self, moves: Sequence[GuardedMove]) -> int:
         """Apply guarded updates."""
@@ -45,9 +59,14 @@ class Due:
         releasing: Releasing,
         expiring: Expiring,
         batch: int,
+        metrics: Metrics,
     ) -> None:
         self._store, self._releasing, self._expiring = store, releasing, expiring
         self._batch = batch
+        self._unserved: set[str] = set()
+        self._without_worker = metrics.gauge(
+            "tasks_without_worker", "Tasks whose jobs wait because no live worker runs them"
+        )
 
     async def expired(self) -> bool:
         """Give up what nobody started in time."""
@@ -66,17 +85,42 @@ class Due:
         jobs = await self._store.due(JobState.WAITING, self._batch)
         if not jobs:
             return False
+        await self._go_on(jobs, await self._store.live_workers())
+        return len(jobs) >= self._batch
+
+    async def served(self) -> bool:
+        """Let jobs go on for which there was no worker and now is one."""
+        tasks = await self._store.parked_tasks(str(WaitReason.NO_WORKER))
+        workers = await self._store.live_workers() if tasks else []
+        served = [task for task in tasks if fit(workers, {"task": task})]
+        self._tell_of(set(tasks) - set(served))
+        if not served:
+            return False
+        jobs = await self._store.served({task: versions_of(workers, task) for task in served}, self._batch)
+        await self._go_on(jobs, workers)
+        return len(jobs) >= self._batch
+
+    def _tell_of(self, unserved: set[str]) -> None:
+        for task in unserved - self._unserved:
+            log.warning("task.no_worker", extra={"task": task})
+        for task in self._unserved - unserved:
+            log.info("task.served", extra={"task": task})
+        self._unserved = unserved
+        self._without_worker.set(len(unserved))
+
+    async def _go_on(self, jobs: Sequence[Record], workers: Sequence[Record]) -> None:
         paused = await self._store.paused_tasks()
         kinds: dict[Operate, list[Record]] = defaultdict(list)
         for job in jobs:
-            kinds[self._what_next(job, paused)].append(job)
+            kinds[self._what_next(job, paused, workers)].append(job)
         await self._do(kinds)
-        return len(jobs) >= self._batch
 
-    def _what_next(self, job: Record, paused: Collection[str]) -> Operate:
+    def _what_next(self, job: Record, paused: Collection[str], workers: Sequence[Record]) -> Operate:
         if job.get("task") in paused:
             return self._releasing.park
-        yields = job.get("priority") == LOW and job.get("reason") == WaitReason.SCHEDULED
+        if workers and not fit(workers, job):
+            return self._releasing.await_worker
+        yields = job.get("priority") == LOW and job.get("reason") in _NOT_ITS_TURN_YET
         return self._releasing.defer if yields else self._releasing.release
 
     async def _do(self, kinds: Mapping[Operate, Sequence[Record]]) -> None:

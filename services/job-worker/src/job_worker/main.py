@@ -160,6 +160,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
         releasing=releasing,
         expiring=Expiring(store=store, publisher=publisher),
         batch=settings.dispatcher.batch,
+        metrics=metrics,
     )
     turns = Turns(store=store, releasing=releasing, queue=Queue(offsets), batch=settings.dispatcher.batch)
     dispatcher = Dispatcher(
@@ -168,6 +169,7 @@ def create_app(settings: Settings, installed: Installed) -> Service:
             "expired": due.expired,
             "waiting": due.waiting,
             "pending": due.pending,
+            "served": due.served,
             "after_pauses": turns.after_pauses,
             "low_priority": turns.low_priority,
             "overdue": reaping.reap_overdue,

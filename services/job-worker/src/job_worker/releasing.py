@@ -7,13 +7,30 @@ from typing import Any, Final, Protocol
 
 from job_contracts.keeping import far_out, republish
 from job_contracts.lifecycle import MOVES, JobState
-from job_contracts.record import GuardedMove, defer, park, release
+from job_contracts.record import GuardedMove, await_worker, defer, park, release
 from job_contracts.views import Record
 from service_chassis.metrics import Metrics
 
 Builder = Callable[[Sequence[str], int], GuardedMove]
 
-_BUILDERS: Final[Mapping[str, Builder]] = {"release": release, "park": park, "defer": defer}
+_BUILDERS: Final[Mapping[str, Builder]] = {
+    "release": release,
+    "park": park,
+    "await_worker": await_worker,
+    "defer": defer,
+}
+
+
+def fit(workers: Sequence[Record], job: Record) -> list[Record]:
+    """Return those of the live workers that run a job's task, in a version that has not refused the payload."""
+    return [worker for worker in workers if _takes(worker, job)]
+
+
+def versions_of(workers: Sequence[Record], task: str) -> set[str] | None:
+    """Return the versions of a task that live workers have; None if one of them does not say."""
+    named = [_digest(worker, task) for worker in workers if task in worker["tasks"]]
+    known = {digest for digest in named if digest is not None}
+    return known if len(known) == len(set(named)) else None
 
 
 class ReleaseStore(Protocol):
@@ -61,6 +78,10 @@ class Releasing:
         """Let these due jobs wait until their task is not paused any more."""
         await self._move("park", waiting, "parked")
 
+    async def await_worker(self, unfit: Sequence[Record]) -> None:
+        """Let these jobs wait until a live worker runs their task."""
+        await self._move("await_worker", unfit, "no_worker")
+
     async def defer(self, waiting: Sequence[Record]) -> None:
         """Let these due jobs of low priority wait for their turn."""
         await self._move("defer", waiting, "deferred")
@@ -95,22 +116,23 @@ class Releasing:
             return
         workers = await self._store.live_workers()
         targets: dict[int | None, list[Record]] = defaultdict(list)
+        unfit: list[Record] = []
         room = {w["_id"]: w["slots"] - w["busy"] for w in workers}
         for record in pending:
-            fit = [w for w in workers if _takes(w, record)]
-            if workers and not fit:
-                # Nobody alive knows this task: its `wake_at` asks again until somebody does.
-                self.counted.labels("unfit").inc()
+            able = fit(workers, record)
+            if workers and not able:
+                unfit.append(record)
                 continue
-            free = [w for w in fit if w["partitions"] and room[w["_id"]] > 0]
-            if len(fit) == len(workers) and len(free) != 1:
+            free = [w for w in able if w["partitions"] and room[w["_id"]] > 0]
+            if len(able) == len(workers) and len(free) != 1:
                 # Any worker will do: leave it to the partitions, unless only one has room.
                 targets[None].append(record)
                 continue
-            chosen = max(free or [w for w in fit if w["partitions"]] or fit, key=lambda w: room[w["_id"]])
+            chosen = max(free or [w for w in able if w["partitions"]] or able, key=lambda w: room[w["_id"]])
             room[chosen["_id"]] -= 1
             partition = random.choice(chosen["partitions"]) if chosen["partitions"] else None
             targets[partition].append(record)
+        await self.await_worker(unfit)
         for partition, records in targets.items():
             await self._publisher.requested(records, partition=partition, probe=probe)
         sent = [r for records in targets.values() for r in records]
@@ -118,12 +140,15 @@ class Releasing:
             await self._store.apply(_far_out(sent))
 
 
-def _takes(worker: Record, record: Record) -> bool:
-    """Whether a worker runs the task, in a version that has not refused the payload."""
-    if record["task"] not in worker["tasks"]:
-        return False
-    refused = [f"{record['task']}@{digest}" for digest in record.get("refused", ())]
-    return not any(version in worker.get("versions", ()) for version in refused)
+def _takes(worker: Record, job: Record) -> bool:
+    task = job.get("task")
+    return task in worker["tasks"] and _digest(worker, str(task)) not in job.get("refused", ())
+
+
+def _digest(worker: Record, task: str) -> str | None:
+    """The version of a task that a worker has; None for a worker that does not say."""
+    versions = (version.rpartition("@") for version in worker.get("versions", ()))
+    return next((digest for name, _, digest in versions if name == task), None)
 
 
 def _by_version(records: Sequence[Record]) -> dict[int, list[str]]:

@@ -1,7 +1,7 @@
 """Keeps the worker's side of job records in MongoDB; translates and decides nothing."""
 
 from collections.abc import Collection as Items
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ _TO_JUDGE = (
     "version",
     "wake_at",
     "expire_by",
+    "refused",
     "failures",
     "max_attempts",
     "cancel_requested",
@@ -137,19 +138,15 @@ class MongoJobStore:
         }
         return bool((await self._tasks.update_one(query, [{"$set": fields}])).modified_count)
 
-    async def parked_tasks(self) -> list[str]:
-        """Return the tasks that have jobs waiting for the end of a pause: one step along the index for each."""
+    async def parked_tasks(self, reason: str) -> list[str]:
+        """Return the tasks that have jobs waiting for this reason: one step along the index for each."""
         tasks: list[str] = []
         while True:
-            query: dict[str, Any] = {"reason": str(WaitReason.PAUSED)}
+            query: dict[str, Any] = {"reason": reason}
             if tasks:
                 query["task"] = {"$gt": tasks[-1]}
             found = (
-                await self._jobs.find(query, {"task": 1})
-                .hint("paused")
-                .sort("task", 1)
-                .limit(1)
-                .to_list(None)
+                await self._jobs.find(query, {"task": 1}).hint(reason).sort("task", 1).limit(1).to_list(None)
             )
             if not found:
                 return tasks
@@ -160,9 +157,20 @@ class MongoJobStore:
         query: dict[str, Any] = {"reason": reason}
         if tasks is not None:
             query["task"] = {"$in": list(tasks)}
+        return await self._parked(query, limit)
+
+    async def served(self, versions: Mapping[str, Items[str] | None], limit: int) -> list[Record]:
+        """Return jobs without a worker that one of these versions of their task has not refused, the oldest first."""
+        able = [
+            {"task": task, **({"refused": {"$not": {"$all": sorted(known)}}} if known else {})}
+            for task, known in versions.items()
+        ]
+        return await self._parked({"reason": str(WaitReason.NO_WORKER), "$or": able}, limit)
+
+    async def _parked(self, query: dict[str, Any], limit: int) -> list[Record]:
         found: list[Record] = (
             await self._jobs.find(query, _WITHOUT_HISTORY)
-            .hint(reason)
+            .hint(query["reason"])
             .sort("_id", 1)
             .limit(limit)
             .to_list(None)

@@ -27,8 +27,8 @@ TRICKLE: Final = 1
 class TurnStore(Protocol):
     """What turns ask of storage."""
 
-    async def parked_tasks(self) -> list[str]:
-        """Return the tasks that have jobs waiting for the end of a pause."""
+    async def parked_tasks(self, reason: str) -> list[str]:
+        """Return the tasks that have jobs waiting for this reason."""
 
     async def parked(self, reason: str, limit: int, *, tasks: Collection[str] | None = None) -> list[Record]:
         """Return jobs that wait for this reason, the oldest first."""
@@ -61,7 +61,7 @@ class Turns:
 
     async def after_pauses(self) -> bool:
         """Release jobs whose task is not paused any more; those that are get a probe now and then."""
-        tasks = await self._store.parked_tasks()
+        tasks = await self._store.parked_tasks(str(WaitReason.PAUSED))
         if not tasks:
             return False
         paused = await self._store.paused_tasks()

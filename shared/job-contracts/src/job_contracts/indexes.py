@@ -37,6 +37,12 @@ INDEXES: Final[Mapping[str, Sequence[IndexSpec]]] = {
             [("reason", 1), ("task", 1), ("_id", 1)],
             {"partialFilterExpression": {"reason": str(WaitReason.PAUSED)}},
         ),
+        # The owner as well: what each of them has waiting is counted from the index alone.
+        IndexSpec(
+            "no_worker",
+            [("reason", 1), ("task", 1), ("_id", 1), ("owner", 1)],
+            {"partialFilterExpression": {"reason": str(WaitReason.NO_WORKER)}},
+        ),
         IndexSpec(
             "low_priority",
             [("reason", 1), ("_id", 1)],

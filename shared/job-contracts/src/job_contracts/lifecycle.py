@@ -51,6 +51,13 @@ class WaitReason(StrEnum):
     PAUSED = "paused"
     """Its task is paused, by a person or by the brake."""
 
+    NO_WORKER = "no_worker"
+    """No live worker runs its task."""
+
+
+TIMELESS: Final = frozenset({WaitReason.LOW_PRIORITY, WaitReason.PAUSED, WaitReason.NO_WORKER})
+"""Reasons to wait for something else than time: the dispatcher finds such jobs by their reason."""
+
 
 class ErrorKind(StrEnum):
     """Why a job failed for good."""
@@ -122,7 +129,7 @@ MOVES: Final[Mapping[str, Move]] = MappingProxyType(
                 {_W},
                 _P,
                 {Role.DISPATCHER},
-                "What it waited for has come: its time, its turn, or the end of a pause.",
+                "What it waited for has come: its time, its turn, a worker, or the end of a pause.",
             ),
             _move(
                 "park",
@@ -130,6 +137,13 @@ MOVES: Final[Mapping[str, Move]] = MappingProxyType(
                 _W,
                 {Role.JOB_WORKER, Role.DISPATCHER},
                 "Its task is paused: wait until it is not; no attempt is burnt.",
+            ),
+            _move(
+                "await_worker",
+                {_P, _W},
+                _W,
+                {Role.DISPATCHER},
+                "No live worker runs its task: wait until one does; no attempt is burnt.",
             ),
             _move(
                 "defer",

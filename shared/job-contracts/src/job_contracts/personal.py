@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from job_contracts.lifecycle import MOVES, JobState, WaitReason
+from job_contracts.lifecycle import MOVES, TIMELESS, JobState, WaitReason
 from job_contracts.record import (
     GRACE,
     NOW,
@@ -99,7 +99,7 @@ def reschedule(
         gone.append("priority")
     its_turn = {"$eq": ["$reason", str(WaitReason.LOW_PRIORITY)]}
     if run_at is not None:
-        timeless = {"$in": ["$reason", [str(WaitReason.LOW_PRIORITY), str(WaitReason.PAUSED)]]}
+        timeless = {"$in": ["$reason", [str(reason) for reason in sorted(TIMELESS)]]}
         fields["reason"] = {"$cond": [timeless, str(WaitReason.SCHEDULED), "$reason"]}
         fields["wake_at"] = not_after_expiry(literal(run_at))
     elif low is False:

@@ -179,6 +179,12 @@ def park(ids: Sequence[str], version: int) -> GuardedMove:
     return GuardedMove(_guard("park", ids, version), _update("park", version, fields))
 
 
+def await_worker(ids: Sequence[str], version: int) -> GuardedMove:
+    """Pending or waiting → waiting: no live worker runs the task."""
+    fields = {"reason": str(WaitReason.NO_WORKER), "wake_at": parked_wake()}
+    return GuardedMove(_guard("await_worker", ids, version), _update("await_worker", version, fields))
+
+
 def defer(ids: Sequence[str], version: int) -> GuardedMove:
     """Waiting for its time → waiting for its turn: a due job of low priority."""
     fields = {"reason": str(WaitReason.LOW_PRIORITY), "wake_at": parked_wake()}
