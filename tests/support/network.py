@@ -16,7 +16,7 @@ host, port, watchdog = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 while True:
     try:
         with socket.create_connection((host, port), timeout=watchdog) as stream:
-            stream.sendall(b"GET /events HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n")
+            stream.sendall(b"GET /events HTTP/1.1\\r\\nhost: localhost\\r\\n\\r\\n")
             stream.recv(65536)
             print("open", flush=True)
             while stream.recv(65536):

@@ -283,7 +283,7 @@ async def _sleeper(product: Product) -> AsyncIterator[asyncio.StreamReader]:
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, (url.host, url.port))
     reader, writer = await asyncio.open_connection(sock=sock, limit=1_024)
-    writer.write(b"GET /events HTTP/1.1\r\nhost: x\r\n\r\n")
+    writer.write(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n")
     try:
         yield reader
     finally:

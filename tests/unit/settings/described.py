@@ -57,6 +57,11 @@ OF_THE_FILES: Final = (
 """Compose's own files say these, or a servers.env; named here as well they would not come through from a file."""
 
 
+def _is_of_the_files(name: str) -> bool:
+    # HTTP__HOST is one of theirs, HTTP__HOSTS is not.
+    return any(name == own or (own.endswith("__") and name.startswith(own)) for own in OF_THE_FILES)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One environment variable."""
@@ -150,7 +155,7 @@ def compose_settings() -> str:
     for service in MODELS:
         names = {s.name.partition("__<NAME>")[0] for s, services in readers().items() if service in services}
         lines += [f"  {service}:", "    environment:"]
-        lines += [f"      - {name}" for name in sorted(names) if not name.startswith(OF_THE_FILES)]
+        lines += [f"      - {name}" for name in sorted(names) if not _is_of_the_files(name)]
     return "\n".join(lines) + "\n"
 
 

@@ -76,6 +76,9 @@ class Proxy:
 
     async def __call__(self, request: Request) -> Response:
         """Answer as a replica does, chunk by chunk."""
+        if len(request.headers.getlist("host")) != 1:
+            # The client library would put the replica's own in its place.
+            return _problem(421, "misdirected", "a request has one Host")
         body = bytearray()
         try:
             async for chunk in request.stream():

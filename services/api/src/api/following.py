@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from api import sse
@@ -91,12 +92,13 @@ class Following:
         while not stream.is_closed:
             why = mailbox.take_missed()
             body = sse.reset(why) if why else b""
-            body += b"".join([event.listed for event in mailbox.take()]) + _heartbeat(stream)
-            if body or not is_placed or stream.bye:
-                # The mailbox is empty now: the reader has all that came before this place.
+            events, beat, bye = mailbox.take(), _heartbeat(stream), stream.bye
+            if body or events or beat or not is_placed or bye:
+                # The mailbox is empty now: a reader that has all of this has all that came before this place.
                 is_placed = True
-                await stream.write(body + sse.place(self._ring.place) + (sse.bye() if stream.bye else b""))
-                if stream.bye:
+                last = beat + sse.place(self._ring.place) + (sse.bye() if bye else b"")
+                await stream.write_all(chain((body,), (event.listed for event in events)), last)
+                if bye:
                     return
             # What came while it was written has woken it already.
             await mailbox.wait()

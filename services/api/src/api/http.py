@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -40,7 +40,7 @@ class Front:
             await send(message)
 
         try:
-            await self._answer(scope, receive, noted)
+            await self._answer(scope, receive, noted, lambda: begun)
         except asyncio.CancelledError:
             # The server goes and has waited for this call as long as it may: 503 is true, and tells what to do.
             if begun:
@@ -49,13 +49,17 @@ class Front:
                 scope, send, unavailable("this replica goes, and the call took too long for it")
             )
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, has_begun: Callable[[], bool]
+    ) -> None:
         try:
             endpoint = self._endpoint(scope)
             if endpoint is not None:
                 await endpoint(scope, receive, send)
                 return
-        except Exception as error:  # noqa: BLE001  every error is answered; the unexpected ones are logged
+        except Exception as error:
+            if has_begun():
+                raise  # the server logs it and cuts the connection: no second answer inside the first
             await send_problem(scope, send, error)
             return
         await self._app(scope, receive, send)

@@ -18,6 +18,7 @@ from api.http import http_app
 from api.legible import Legible
 from api.moving import Moving
 from api.observing import Observing
+from api.origins import OriginGuard
 from api.pausing import Pausing
 from api.pictures import Pictures
 from api.publisher import KafkaAnnouncer
@@ -193,7 +194,7 @@ def create_app(settings: Settings) -> Service:
     )
     ops = ops_server(settings.ops, health=health, metrics=metrics)
     server = HttpServer(
-        app,
+        OriginGuard(app, hosts=settings.http.host_names, origins=settings.http.origin_names),
         host=settings.http.host,
         port=settings.http.port,
         name="http",

@@ -102,6 +102,15 @@ NO_RESULT: Final = Kind(
 METHOD_NOT_ALLOWED: Final = Kind(
     "method-not-allowed", 405, "Not with this method", "The header Allow names the methods of this path."
 )
+FOREIGN_ORIGIN: Final = Kind(
+    "foreign-origin",
+    403,
+    "Another website sent this",
+    "Call from the service's own page, or name the website in HTTP__ORIGINS.",
+)
+MISDIRECTED: Final = Kind(
+    "misdirected", 421, "The request was meant for another host", "Use a name that is in HTTP__HOSTS."
+)
 JOB_FINAL: Final = Kind("job-already-final", 409, "The job has ended", "An ended job cannot be cancelled.")
 JOB_NOT_FINAL: Final = Kind(
     "job-not-final", 409, "The job has not ended", "Cancel it first, or wait for its end."

@@ -60,6 +60,20 @@ class HttpSettings(Section):
             description="Addresses or networks, by commas, whose `X-Forwarded-For` is believed: the gateway's"
         ),
     ] = "127.0.0.1"
+    hosts: Annotated[
+        str,
+        Field(
+            description="Names by commas, without ports, that a `Host` may have besides loopback and its address: "
+            "otherwise any website could point a name of its own here, and read everything"
+        ),
+    ] = ""
+    origins: Annotated[
+        str,
+        Field(
+            description="Websites by commas (`https://jobs.example.org`) whose pages may call, besides the page at the "
+            "same `Host`: for a proxy that changes `Host`"
+        ),
+    ] = ""
     linger: Annotated[
         timedelta,
         Field(
@@ -67,6 +81,23 @@ class HttpSettings(Section):
             description="On SIGTERM it goes on for so long: gateways see `/readyz` fail, and are not refused yet",
         ),
     ] = timedelta(seconds=1)
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """What `hosts` names."""
+        return frozenset(self.hosts.split(",")) - {""}
+
+    @property
+    def origin_names(self) -> frozenset[str]:
+        """What `origins` names."""
+        return frozenset(self.origins.split(",")) - {""}
+
+    @field_validator("hosts", "origins")
+    @classmethod
+    def _plain_names(cls, names: str) -> str:
+        if "*" in names:
+            raise ValueError("name each one: a pattern lets strangers in")
+        return names.replace(" ", "").lower()
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -10,7 +10,7 @@ import random
 import socket
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from service_chassis.descriptors import holds_one_of_the_last
 from service_chassis.server import Scope, Send
 
 _SEND_BUFFER: Final = 64 * 1024
+_SLICE: Final = 64 * 1024
+"""Bytes of a replay that are made ready for one reader at a time."""
 _WRITE_BUFFER: Final = 16 * 1024
 _TURNS: Final = 20
 """Parts of the streams that are looked after one after the other in a second: all at once would hold up POSTs."""
@@ -42,6 +44,19 @@ class Stream:
     is_closed: bool = False
     bye: bool = False
     cut: bool = False
+
+    async def write_all(self, parts: Iterable[bytes], last: bytes = b"") -> None:
+        """Send parts in slices, each taken before the next is made: they are shared, a slice is not."""
+        piece, size = [], 0
+        for part in parts:
+            piece.append(part)
+            size += len(part)
+            if size >= _SLICE:
+                await self.write(b"".join(piece))
+                if self.is_closed:
+                    return
+                piece, size = [], 0
+        await self.write(b"".join(piece) + last)
 
     async def write(self, body: bytes) -> None:
         """Send bytes; ended by the pulse if the reader does not take them in time."""
