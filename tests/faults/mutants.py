@@ -75,10 +75,10 @@ MUTANTS: Final = (
     Mutant(
         "offsets are committed before the work is done",
         f"{_SC}/subscription.py",
-        "            await self._handle_until_done(handler, records)\n        finally:",
+        "            await self._batches.handle(handler, records)\n        finally:",
         "            self._offsets |= {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}\n"
         "            await self._commit()\n"
-        "            await self._handle_until_done(handler, records)\n        finally:",
+        "            await self._batches.handle(handler, records)\n        finally:",
         (f"{_POINTS}[result-worker after_keep]",),
     ),
     Mutant(
@@ -329,6 +329,31 @@ MUTANTS: Final = (
         "if (had := sse.moment_of(sse.last_event_id(scope))) <= snapshot.moment:",
         "if (had := sse.moment_of(sse.last_event_id(scope))) is not None:",
         ("integration/api/test_streams.py::test_whatever_a_reader_claims_to_have_it_gets_the_end",),
+    ),
+    Mutant(
+        "a letter of expiry fails a job that has not expired",
+        f"{_JC}/record.py",
+        '_guard("fail_expired", ids, version) | expired()',
+        '_guard("fail_expired", ids, version)',
+        ("contract/test_moves.py::test_a_job_that_waits_fails_only_by_an_expiry_whose_time_has_come",),
+    ),
+    Mutant(
+        "a lying batch is believed where it says that it ends",
+        f"{_SC}/reading.py",
+        "            end = int(following)",
+        "            pass",
+        (
+            "unit/service_chassis/test_reading.py::test_what_stands_behind_a_broken_batch_is_read_and_the_batch_is_passed",
+        ),
+    ),
+    Mutant(
+        "outages are blamed on records",
+        f"{_SC}/batch_handler.py",
+        "unexplained += not is_outage(error)\n                self._retried",
+        "unexplained += 1\n                self._retried",
+        (
+            "unit/service_chassis/test_batch_handler.py::test_an_outage_blames_no_record_however_long_it_lasts",
+        ),
     ),
 )
 

@@ -10,9 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 
 from service_chassis.metrics import Metrics
 from service_chassis.offsets import KafkaOffsets
@@ -260,6 +263,63 @@ async def test_a_reader_that_neither_reads_nor_ends_ends_the_process(
         dies.set()
     await stop()
     assert ended, "its heart goes on beating: only the end of the process gives its partitions to another"
+
+
+class Forged(BatchBuilder):  # type: ignore[misc]
+    """A batch made by a stranger."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(1 << 20, 0)
+        self._raw = raw
+
+    def record_count(self) -> int:
+        return 1
+
+    def _build(self) -> bytes:
+        return self._raw
+
+
+def batch(value: bytes, *, codec: int = 0, header: str = "type") -> bytes:
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=codec, is_transactional=0,
+        producer_id=-1, producer_epoch=-1, base_sequence=-1, batch_size=1 << 20,
+    )  # fmt: skip
+    builder.append(0, timestamp=1, key=b"key", value=value, headers=[(header, b"x")])
+    return bytes(builder.build())
+
+
+async def test_what_stands_behind_bytes_that_are_no_records_is_read_and_committed_to_the_end(
+    kafka: KafkaSettings, topic: str, start: Start
+) -> None:
+    reader = await start("foreign")
+    kept: list[bytes] = []
+
+    @reader.subscription.quarantines
+    async def keep(record: ConsumerRecord, _: Exception) -> None:
+        kept.append(record.value)
+
+    broken = batch(b"never lost").replace(b"type", b"\xff\xfe\xfd\xfc")
+    broken = broken[:17] + calc_crc32c(broken[21:]).to_bytes(4, "big") + broken[21:]
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as stranger:
+        for raw in (broken, batch(b"gzip", codec=1), batch(b"lz4", codec=3), batch(b"zstd", codec=4), broken):
+            await (await stranger.send_batch(Forged(raw), topic, partition=0))
+    transactional = AIOKafkaProducer(
+        bootstrap_servers=kafka.bootstrap_servers, transactional_id=f"stranger-{topic}"
+    )
+    async with transactional as stranger, stranger.transaction():
+        await stranger.send_and_wait(topic, b"transacted", partition=0)
+
+    place = TopicPartition(topic, 0)
+    async with KafkaOffsets(kafka, client_id="test") as offsets:
+
+        async def has_committed_all() -> bool:
+            ends, committed = await offsets.ends(topic), await offsets.committed("foreign")
+            assert (ends[place], committed.get(place)) == (7, 7), "five batches, a record and a mark"
+            return True
+
+        await until(has_committed_all, within=30, what="commit of the end")
+    assert sorted(reader.seen) == [b"gzip", b"lz4", b"never lost", b"never lost", b"transacted", b"zstd"]
+    assert kept == []
 
 
 async def test_bytes_of_any_kind_arrive_as_they_were_sent(

@@ -6,13 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
+from api.cursor import Cursor
 from api.fanout import Filters, Hub, Mailbox
 from api.receiving import Heard, Receiving
 from api.ring import Ring
 from job_contracts.messages import JobChanged, encode, headers_of
 from job_contracts.topics import Topic
 from service_chassis.metrics import Metrics
+from service_chassis.passed_records import PassedRecord, passed
 from tests.unit.api.events import JOB, changed
 
 
@@ -36,7 +39,9 @@ class Rig:
 
     def take(self, *records: Any) -> None:
         for record in records:
-            record.offset, self.offset = self.offset, self.offset + 1
+            if not isinstance(record, PassedRecord):
+                record.offset = self.offset
+            self.offset = record.offset + 1
         self.receiving.take(records)
 
     def follow(self) -> Mailbox:
@@ -89,6 +94,37 @@ def test_an_event_without_a_view_in_it_is_noise(job: bytes) -> None:
     value = encode(changed(1, 1)).replace(bytes(changed(1, 1).job), job)
     rig.take(_record(changed(1, 1), value=value))
     assert (rig.dropped("unreadable"), box.is_empty) == (1, True)
+
+
+def test_a_long_event_without_a_view_in_it_is_noise() -> None:
+    rig = Rig()
+    box = rig.follow()
+    job = b'{"task":"a","state":"b","tags":[],"batch":null,"payload":"%s"}' % (b"x" * 9_000)
+    value = encode(changed(1, 1)).replace(bytes(changed(1, 1).job), job)
+    rig.take(_record(changed(1, 1), value=value))
+    assert (rig.dropped("unreadable"), box.is_empty) == (1, True)
+
+
+def test_marks_of_transactions_and_broken_batches_reset_no_stream_and_lose_no_cursor() -> None:
+    rig = Rig()
+    box = rig.follow()
+    rig.take(_record(changed(1, 1)))
+    cursor = Cursor.parse(rig.ring.place)
+    place = TopicPartition("job-events", 0)
+    rig.take(passed(place, 1, 1), passed(place, 2, 4, raw=b"?", reason="broken"), _record(changed(2, 1)))
+    assert (box.missed, rig.dropped("unreadable")) == ("", 1)
+    assert cursor is not None
+    missed = rig.ring.after(cursor)
+    assert missed is not None
+    assert [event.job_id for heard in missed if (event := heard.event())] == [JOB.format(2)]
+
+
+def test_bytes_that_claim_more_offsets_than_a_batch_has_tell_streams_to_read_anew() -> None:
+    rig = Rig()
+    box = rig.follow()
+    rig.take(passed(TopicPartition("job-events", 0), 0, 500_000, raw=b"?", reason="broken"))
+    assert box.missed == "events were lost"
+    assert rig.ring.bytes < 1 << 20
 
 
 @pytest.mark.parametrize("headers", [[], [("owner", b"\xff\xfe")], [("state", None), ("owner", None)]])

@@ -71,7 +71,7 @@ class LiveEvent:
     def of_change(cls, message: JobChanged) -> "LiveEvent":
         """Return the event of a move; `msgspec.DecodeError` if the view in it is none."""
         data = one_line(bytes(message.job))
-        return cls(
+        event = cls(
             job_id=message.job_id,
             owner=message.owner,
             moment=(message.version, message.revision),
@@ -79,6 +79,10 @@ class LiveEvent:
             name="job",
             data=data,
         )
+        if len(event._frame) > LISTED_LIMIT:
+            # Only a view can be shortened: what is none must be found out here, not while it is sent.
+            event._short = frame(event.name, _cut(data))
+        return event
 
     @classmethod
     def of_progress(cls, message: JobProgressed) -> "LiveEvent":

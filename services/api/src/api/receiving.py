@@ -1,7 +1,9 @@
 """From Kafka records to ring and hub: skips by headers what nobody wants, drops what cannot be read."""
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 from prometheus_client import Counter
@@ -11,9 +13,13 @@ from api.live_event import LiveEvent
 from api.ring import Ring
 from job_contracts.messages import JobChanged, UnreadableError, read_event
 from job_contracts.topics import Topic
+from service_chassis.passed_records import PassedRecord
 from service_chassis.raw_messages import Records
 
 log = logging.getLogger(__name__)
+
+_MAX_FILLED: Final = 1_000
+"""Offsets of one broken batch that are filled with nothing; a batch of ours has fewer records."""
 
 
 class Heard:
@@ -77,11 +83,12 @@ class Receiving:
     def take(self, records: Records) -> None:
         """Keep every event of this batch, and give the hub those that somebody wants."""
         for record in records:
+            if isinstance(record, PassedRecord):
+                self._pass(record)
+                continue
             heard = Heard(record.value or b"", self._unreadable)
             at, size = record.timestamp / 1000, len(record.value or b"")
-            if not self._ring.add(record.partition, record.offset, heard, at=at, size=size):
-                log.warning("events.missing", extra={"partition": record.partition, "before": record.offset})
-                self._hub.reset("events were lost")
+            self._add(record.partition, record.offset, heard, at=at, size=size)
             if not self._ring.is_news(record.partition, record.offset):
                 continue
             headers = dict(record.headers)
@@ -90,6 +97,19 @@ class Receiving:
                 event = heard.event()
                 if event is not None and not self._hub.publish(event):
                     self._stale.inc()
+
+    def _pass(self, record: PassedRecord) -> None:
+        """Let nothing stand at the offsets of what is no record: none of our events was lost there."""
+        if record.is_unreadable:
+            self._unreadable.inc()
+        # Bytes that claim more offsets than a batch of ours has leave a gap, and streams are told.
+        for offset in range(max(record.first, record.offset - _MAX_FILLED), record.offset + 1):
+            self._add(record.partition, offset, Heard(None, self._unreadable), at=math.inf, size=0)
+
+    def _add(self, partition: int, offset: int, heard: Heard, *, at: float, size: int) -> None:
+        if not self._ring.add(partition, offset, heard, at=at, size=size):
+            log.warning("events.missing", extra={"partition": partition, "before": offset})
+            self._hub.reset("events were lost")
 
     def _is_wanted(self, key: bytes | None, headers: dict[str, bytes]) -> bool:
         # Only headers that say all let us skip; whatever looks odd is judged by its body.

@@ -11,3 +11,5 @@ def register_handlers(dead_letters: Subscription, parking: Parking) -> None:
     @dead_letters.handles
     async def on_dead_letters(records: Records) -> None:
         await parking.park(records)
+
+    dead_letters.quarantines(parking.quarantine)

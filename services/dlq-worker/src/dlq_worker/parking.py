@@ -129,6 +129,13 @@ class Parking:
                 await self._fail(failures)
             self._parked.labels("message_rejected").inc(len(letters) - len(failures))
 
+    async def quarantine(self, received: Received, error: Exception) -> None:
+        """Keep a message that nobody can handle as the bytes it is; safe to repeat."""
+        self._cluster_id = self._cluster_id or await self._ask_cluster_id()
+        letter = DeadLetter(received, reject(received, error))
+        await self._store.keep([letter], cluster=self._cluster_id, lifetime=self._lifetime)
+        self._parked.labels("message_rejected").inc()
+
     async def _fail(self, failures: Sequence[JobFailed]) -> None:
         token = uuid4().hex
         moved = await self._store.apply(self._moves(failures, token))

@@ -178,6 +178,10 @@ class Claiming:
         claim.add_done_callback(self._open.discard)
         await asyncio.shield(claim)
 
+    async def quarantine(self, record: ConsumerRecord, error: Exception) -> None:
+        """Divert a message that nobody can handle, byte for byte."""
+        await self._publisher.rejected([reject(record, error)])
+
     async def _read(self, records: Sequence[ConsumerRecord]) -> list[JobRequested]:
         requests: dict[str, JobRequested] = {}
         rejected = []

@@ -11,3 +11,5 @@ def register_handlers(subscription: Subscription, claiming: Claiming) -> None:
     @subscription.handles
     async def on_jobs_requested(records: Records) -> None:
         await claiming.claim(records)
+
+    subscription.quarantines(claiming.quarantine)

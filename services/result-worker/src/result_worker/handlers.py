@@ -11,3 +11,5 @@ def register_handlers(results: Subscription, recording: Recording) -> None:
     @results.handles
     async def on_results(records: Records) -> None:
         await recording.record(records)
+
+    results.quarantines(recording.quarantine)

@@ -103,6 +103,11 @@ class Recording:
                 self._recorded.labels("rejected").inc(len(letters))
                 log.warning("messages.unreadable", extra={"topic": Topic.RESULTS, "count": len(letters)})
 
+    async def quarantine(self, received: Received, error: Exception) -> None:
+        """Divert a message that nobody can handle, byte for byte."""
+        await self._publisher.rejected([reject(received, error)])
+        self._recorded.labels("rejected").inc()
+
     async def _succeed(self, outcomes: Sequence[JobSucceeded]) -> None:
         alike = _alike(outcomes)
         telling = [o for (_, empty), group in alike.items() if empty is None for o in group]

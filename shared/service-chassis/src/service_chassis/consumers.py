@@ -14,6 +14,9 @@ from service_chassis.kafka import uninvited_ends_as_errors
 from service_chassis.metadata import pace_metadata
 from service_chassis.offsets import OffsetsError
 from service_chassis.positions import Positions
+from service_chassis.reading import read_past_what_is_broken
+
+read_past_what_is_broken()
 
 log = logging.getLogger(__name__)
 

@@ -25,3 +25,6 @@ async def pass_through_decoder(message: KafkaMessage) -> Records:
 
 
 Handler = Callable[[Records], Awaitable[None]]
+
+Quarantine = Callable[[ConsumerRecord, Exception], Awaitable[None]]
+"""Keeps a record that cannot be read, or that nobody can handle, and says why."""

@@ -17,13 +17,21 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from service_chassis.backoff import Backoff
+from service_chassis.batch_handler import BatchHandler
+from service_chassis.commit_order import CommitOrder, Span
 from service_chassis.consumers import Demand, PatientConsumer
 from service_chassis.ending import end_within
 from service_chassis.health import Status
 from service_chassis.kafka import access, uninvited_ends_as_errors
 from service_chassis.metrics import Metrics
 from service_chassis.positions import Positions
-from service_chassis.raw_messages import Handler, Records, pass_through_decoder, pass_through_parser
+from service_chassis.raw_messages import (
+    Handler,
+    Quarantine,
+    Records,
+    pass_through_decoder,
+    pass_through_parser,
+)
 from service_chassis.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -48,7 +56,8 @@ class Subscription:
     handler
         Called with each batch through `handles`. It must be safe to call twice with the
         same records. If it raises, the same batch is tried again with back-off, and
-        nothing behind it is committed: outages stop the line, they lose nothing.
+        nothing behind it is committed: outages stop the line, they lose nothing. If no outage
+        explains its failures, the record that causes them is quarantined and the others go on.
     depth
         Batches under way at a time; commits stay in order.
     demand
@@ -112,7 +121,9 @@ class Subscription:
         self._reason = "not connected yet"
         self._offsets: dict[TopicPartition, int] = {}
         self._to_commit = asyncio.Event()
-        self._last: asyncio.Task[None] | None = None
+        self._order = CommitOrder()
+        # Who keeps places by offset is told of what was passed as well; others have nothing to do with it.
+        self._batches = BatchHandler(topic, metrics, tells_passed=positions is not None)
         self._under_way: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,6 +135,11 @@ class Subscription:
             await self._take(handler, records)
 
         return handler
+
+    def quarantines(self, keep: Quarantine) -> Quarantine:
+        """Register the function that keeps what cannot be handled; use as a decorator. Without one it is dropped."""
+        self._batches.quarantine = keep
+        return keep
 
     async def __aenter__(self) -> "Subscription":
         self._begin()
@@ -158,7 +174,7 @@ class Subscription:
         self._assigned.clear()
         self._offsets.clear()
         self._to_commit.clear()
-        self._last = None
+        self._order.clear()
         if self._positions:
             self._positions.release()
         has_left = await self._leave()
@@ -194,8 +210,9 @@ class Subscription:
         return sorted(tp.partition for tp in consumer.assignment()) if consumer is not None else []
 
     def check(self) -> Status:
-        """Whether the group has given us our share, even if it is none."""
-        return Status(self._assigned.is_set(), self._reason)
+        """Whether the group has given us our share, even if it is none, and it can be handled."""
+        trouble = self._batches.trouble
+        return Status(self._assigned.is_set() and not trouble, trouble or self._reason)
 
     async def _connect(self) -> None:
         failures = 0
@@ -237,48 +254,24 @@ class Subscription:
         self._metrics.consumed.labels(self.topic).inc(len(records))
         self._metrics.batch_size.labels(self.topic).observe(len(records))
         await self._slots.acquire()
-        task = asyncio.create_task(self._one(handler, records, self._last), name=f"batch-{self.topic}")
-        self._last = task
+        # In the order of offsets: the last one of a partition counts.
+        ends = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
+        work = self._one(handler, records, self._order.begin(ends))
+        task = asyncio.create_task(work, name=f"batch-{self.topic}")
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         if self._depth == 1:
             await asyncio.wait([task])
 
-    async def _one(self, handler: Handler, records: Records, before: asyncio.Task[None] | None) -> None:
+    async def _one(self, handler: Handler, records: Records, spans: Sequence[Span]) -> None:
         try:
-            await self._handle_until_done(handler, records)
+            await self._batches.handle(handler, records)
         finally:
             self.activity += 1
             self._slots.release()
-        if not self.group:
-            return
-        if before is not None and not before.done():
-            await asyncio.wait([before])
-        for record in records:
-            self._offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        self._to_commit.set()
-
-    async def _handle_until_done(self, handler: Handler, records: Records) -> None:
-        failures = 0
-        while True:
-            try:
-                with uninvited_ends_as_errors():
-                    return await handler(records)
-            except Exception as error:
-                failures += 1
-                self._metrics.retried.labels(self.topic).inc()
-                log.warning(
-                    "batch.failed",
-                    extra={
-                        "topic": self.topic,
-                        "size": len(records),
-                        "failures": failures,
-                        "reason": repr(error),
-                    },
-                    exc_info=failures == 1,
-                )
-                wait = Backoff(first=timedelta(milliseconds=200), cap=timedelta(seconds=5)).wait(failures)
-                await asyncio.sleep(wait.total_seconds())
+        if (offsets := self._order.end(spans)) and self.group:
+            self._offsets |= offsets
+            self._to_commit.set()
 
     async def _commit_loop(self) -> None:
         while True:
@@ -321,6 +314,7 @@ class Subscription:
             await asyncio.wait(self._under_way, timeout=_REVOKE_PATIENCE.total_seconds())
         if self._to_commit.is_set():
             await self._commit()
+        self._order.clear()
         # What could not be committed is read again by the next owner, and its versions match nothing.
         self._offsets.clear()
         self._to_commit.clear()
