@@ -8,6 +8,9 @@ from typing import Final
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 """Largest encoded message: 0.9 MiB of noise is 1.26 MB once it is base64 in a dead letter."""
 
+MAX_OUTCOME_BYTES: Final = 1024 * 1024 + 12
+"""Largest batch of `jobs` and `results`, Kafka's own default: whatever fits must fit `dead-letter` in base64 too."""
+
 PARTITIONS: Final = 12
 """Partitions of each topic: more workers than this share no better, but slots are not bound to partitions."""
 
@@ -51,9 +54,17 @@ class TopicSpec:
 
 
 TOPICS: Final[tuple[TopicSpec, ...]] = (
-    TopicSpec(Topic.JOBS, configs={**_BY_KAFKA, "retention.ms": str(7 * 24 * _HOUR_MS)}),
-    # Kafka's own 1 MiB holds the largest result, and whatever fits must fit `dead-letter` in base64 too.
-    TopicSpec(Topic.RESULTS, configs={**_BY_KAFKA, "retention.ms": str(7 * 24 * _HOUR_MS)}),
+    *(
+        TopicSpec(
+            name,
+            configs={
+                **_BY_KAFKA,
+                "retention.ms": str(7 * 24 * _HOUR_MS),
+                "max.message.bytes": str(MAX_OUTCOME_BYTES),
+            },
+        )
+        for name in (Topic.JOBS, Topic.RESULTS)
+    ),
     TopicSpec(
         Topic.DEAD_LETTER,
         configs={
