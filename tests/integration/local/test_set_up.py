@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from job_contracts.topics import TOPICS
 from jobstream_local.part import NotReadyError
@@ -15,6 +16,7 @@ from jobstream_local.stack import Ports, Replicas, Stack
 from jobstream_setup.admin import SetUpError
 from jobstream_setup.topics import ensure
 from service_chassis.settings import KafkaSettings
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -37,6 +39,18 @@ async def partitions(stack: Stack) -> dict[str, int]:
         await admin.close()
 
 
+async def own_configs(stack: Stack, topic: str) -> dict[str, str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
+    try:
+        await admin.start()
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        ((*_, entries),) = answer.resources
+        own = 1
+        return {key: value for key, value, _, source, *_ in entries if source == own}
+    finally:
+        await admin.close()
+
+
 async def test_the_declared_topics_are_there_after_it_and_again_after_a_repeat(stack: Stack) -> None:
     for _ in range(2):
         await stack.set_up()
@@ -49,6 +63,22 @@ async def test_a_topic_with_too_few_partitions_is_widened_and_one_with_more_left
     await ensure([narrow, wide], kafka)
     await ensure([replace(narrow, partitions=5), replace(wide, partitions=2)], kafka)
     assert await partitions(stack) == {"narrow": 5, "wide": 3}
+
+
+async def test_an_older_topic_is_given_its_largest_message_and_keeps_what_is_set(stack: Stack) -> None:
+    kafka = KafkaSettings(bootstrap_servers=stack.bootstrap_servers)
+    bare = replace(TOPICS[0], name="bare", configs={"retention.ms": "7000000"})
+    chosen = replace(TOPICS[0], name="chosen", configs={"max.message.bytes": "5000"})
+    await ensure([bare, chosen], kafka)
+    await ensure([replace(TOPICS[0], name="bare"), replace(TOPICS[0], name="chosen")], kafka)
+    pinned = {"retention.ms": "7000000", "max.message.bytes": TOPICS[0].configs["max.message.bytes"]}
+
+    async def is_pinned() -> bool:
+        assert await own_configs(stack, "bare") == pinned
+        return True
+
+    await until(is_pinned, within=20, what="the setting")
+    assert await own_configs(stack, "chosen") == {"max.message.bytes": "5000"}
 
 
 async def test_more_copies_than_brokers_is_refused_with_the_reason(stack: Stack) -> None:

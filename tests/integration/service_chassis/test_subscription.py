@@ -19,7 +19,7 @@ from aiokafka.record.util import calc_crc32c
 
 from service_chassis.metrics import Metrics
 from service_chassis.offsets import KafkaOffsets
-from service_chassis.publisher import MAX_REQUEST_BYTES, Outgoing, Publisher, PublishError
+from service_chassis.publisher import MAX_REQUEST_BYTES, Outgoing, Publisher, PublishError, RefusedError
 from service_chassis.raw_messages import Records
 from service_chassis.settings import KafkaSettings
 from service_chassis.subscription import Subscription
@@ -344,7 +344,7 @@ async def test_a_named_partition_gets_the_whole_batch(
 async def test_a_message_that_kafka_refuses_is_an_error_and_not_a_silence(
     topic: str, publisher: Publisher
 ) -> None:
-    with pytest.raises(PublishError):
+    with pytest.raises(RefusedError):
         await publisher.publish(topic, messages(b"x" * (MAX_REQUEST_BYTES + 1)))
 
 

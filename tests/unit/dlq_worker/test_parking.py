@@ -72,6 +72,15 @@ async def test_noise_alone_touches_no_record_and_is_not_announced() -> None:
     assert list(bench.store.letters) == [f"c1.dead-letter.0.{n}.{TAKEN_AT}" for n in range(2)]
 
 
+async def test_a_letter_that_nobody_can_handle_is_kept_as_bytes_once_and_touches_no_record() -> None:
+    bench = Bench()
+    (received,) = on("dead-letter", failed(job_record()["_id"]))
+    for _ in range(2):
+        await bench.parking.quarantine(received, OverflowError("date value out of range"))
+    assert bench.store.calls == ["keep", "keep"]
+    assert list(bench.store.letters) == [f"c1.dead-letter.0.0.{TAKEN_AT}"]
+
+
 async def test_jobs_that_failed_alike_move_together() -> None:
     bench = Bench()
     jobs = [job_record() for _ in range(50)]

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
 from service_chassis.batch_handler import MAX_IN_A_ROW, ONE_IN, BatchHandler, BlameLimit
 from service_chassis.metrics import Metrics
 from service_chassis.outages import is_outage
 from service_chassis.passed_records import passed
-from service_chassis.publisher import PublishError
+from service_chassis.publisher import PublishError, RefusedError
 from service_chassis.raw_messages import Records
 
 PLACE = TopicPartition("jobs", 0)
@@ -149,13 +149,8 @@ async def test_a_handler_that_keeps_places_sees_what_was_passed() -> None:
         (OverflowError(), False),
         (KeyError("x"), False),
         (PublishError("no"), True),
+        (RefusedError("too large"), False),
     ],
 )
 def test_what_servers_are_to_blame_for_is_an_outage(error: Exception, outage: bool) -> None:
     assert is_outage(error) is outage
-
-
-def test_a_message_too_large_for_kafka_is_no_outage() -> None:
-    error = PublishError("no")
-    error.__cause__ = MessageSizeTooLargeError("2 GiB")
-    assert not is_outage(error)

@@ -31,11 +31,16 @@ async def ensure(
     async def topics(admin: AIOKafkaAdminClient) -> None:
         await _create(admin, specs, replication=settings.replication)
         await _widen(admin, specs)
+        await _pin(admin, specs)
         await _led(admin, specs)
         await _compare(admin, specs)
 
     await with_admin(settings, topics, patience=patience)
 
+
+_LARGEST: Final = "max.message.bytes"
+_OF_THE_TOPIC: Final = 1
+"""Kafka's number for a setting that a topic has of its own."""
 
 _THREE: Final = 3
 _SAFE: Final = {"min.insync.replicas": "2"}
@@ -76,6 +81,33 @@ async def _widen(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None
     await admin.create_partitions({name: NewPartitions(total) for name, total in narrow.items()})
     for name, total in narrow.items():
         log.info("topic.widened", extra={"topic": name, "before": counts.get(name, 0), "partitions": total})
+
+
+async def _pin(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    """Give topics their own largest message where they only have the broker's. What an operator has set stays."""
+    for spec in specs:
+        size = spec.configs.get(_LARGEST)
+        if size is None:
+            continue
+        own = await _own_configs(admin, str(spec.name))
+        if _LARGEST in own:
+            continue
+        # Kafka replaces all that a topic has of its own.
+        pinned = ConfigResource(ConfigResourceType.TOPIC, str(spec.name), {**own, _LARGEST: size})
+        for answer in await admin.alter_configs([pinned]):
+            for code, message, *_ in answer.resources:
+                told = {"topic": str(spec.name), "setting": _LARGEST, "value": size}
+                if code:
+                    log.warning("topic.not_pinned", extra={**told, "reason": message})
+                else:
+                    log.info("topic.pinned", extra=told)
+
+
+async def _own_configs(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    """Return what is set for this topic alone."""
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    entries = [entry for answer in answers for *_, found in answer.resources for entry in found]
+    return {key: value for key, value, _, source, *_ in entries if source == _OF_THE_TOPIC}
 
 
 async def _led(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from service_chassis import mongo
@@ -21,11 +21,9 @@ def is_outage(error: BaseException) -> bool:
     >>> is_outage(TimeoutError()), is_outage(OverflowError())
     (True, False)
     """
-    if isinstance(error, PublishError):
-        return not isinstance(error.__cause__, MessageSizeTooLargeError)
     if isinstance(error, OperationFailure):
         codes = {error.code}
         if isinstance(error, BulkWriteError):
             codes = {refused["code"] for refused in error.details.get("writeErrors", ())}
         return mongo.is_outage(error) or None in codes or not codes.isdisjoint(_REFUSES_EVERYBODY)
-    return isinstance(error, PyMongoError | KafkaError | OffsetsError | OSError | TimeoutError)
+    return isinstance(error, PyMongoError | KafkaError | PublishError | OffsetsError | OSError | TimeoutError)
