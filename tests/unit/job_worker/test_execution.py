@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from job_contracts.lifecycle import ErrorKind
 from job_contracts.messages import JobFailed, JobSucceeded
 from job_contracts.record import give_back
-from job_worker import execution
+from job_worker import attempt_runner
 from job_worker.execution import Execution
 from job_worker.lanes import Lanes
 from job_worker.processes import Processes
@@ -348,7 +348,10 @@ async def test_a_cancelled_job_is_stopped_and_publishes_nothing() -> None:
     assert not rig.outcomes.published
 
 
-async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcome_gets_through() -> None:
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_task_that_will_not_be_cancelled_ends_as_what_interrupted_it_unless_its_return_is_whole(
+    whole: bool,
+) -> None:
     started, go_on = asyncio.Event(), asyncio.Event()
     left: list[int] = []
 
@@ -359,6 +362,8 @@ async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcom
                 await go_on.wait()
             except asyncio.CancelledError:
                 left.append(len(left))
+        if whole:
+            context.finished()
         return "done"
 
     rig = Rig(task("it")(stubborn))
@@ -374,7 +379,8 @@ async def test_a_task_that_will_not_be_cancelled_ends_as_it_likes_and_its_outcom
     await running
     assert left == [0, 1], "both wishes reached it"
     assert attempt.cancelling() == 0
-    assert isinstance(rig.success, JobSucceeded)
+    assert len(rig.outcomes.published) == int(whole)
+    assert rig.moving.targets() == ([] if whole else ["pending"])
 
 
 async def test_a_dropped_job_is_given_back_after_its_coroutine_ended() -> None:
@@ -483,7 +489,7 @@ async def test_a_job_in_line_is_cancelled_where_it_stands() -> None:
 
 
 async def test_a_job_in_line_for_too_long_may_run_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execution, "_IN_LINE", timedelta(seconds=0.05))
+    monkeypatch.setattr(attempt_runner, "_IN_LINE", timedelta(seconds=0.05))
     line = Line()
     await asyncio.wait_for(line.attempt, 5)
     assert line.rig.moving.targets() == ["pending"]

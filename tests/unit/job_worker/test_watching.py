@@ -9,7 +9,8 @@ from typing import Any, cast
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove
 from job_contracts.views import Record
-from job_worker.execution import Execution, Running
+from job_worker.attempt import Running
+from job_worker.execution import Execution
 from job_worker.lease import Lease
 from job_worker.watching import Watching
 from tests.contract.builders import job_record

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import msgspec
 
-from job_contracts.record import RESULT_LIMIT
+from job_worker.results import encode_result
 from job_worker.tasks.context import TaskContext
 from job_worker.tasks.definition import Task, task
 from job_worker.tasks.errors import JobsOwnFault, JobsOwnTrouble, RateLimited, Reject, Retry
@@ -37,10 +37,6 @@ _OURS: Final = 3
 """Threads there are without a task's own: the main one, who listens, who tells."""
 
 _PR_SET_PDEATHSIG: Final = 1
-
-
-class ResultTooLarge(JobsOwnFault):
-    """The result has more bytes than a job may have."""
 
 
 def frame(**fields: Any) -> bytes:
@@ -93,10 +89,8 @@ class Child:
                 if found.is_coroutine
                 else found.function(payload, context)
             )
-            result = found.result.dump_json(found.result.validate_python(value))
-            if len(result) > RESULT_LIMIT:
-                raise ResultTooLarge(f"the result has {len(result)} bytes, {RESULT_LIMIT} are allowed")
-            end["result"] = result.decode()
+            end["result"] = encode_result(found, value).decode()
+            end["whole"] = context.is_whole
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the end of this attempt alone
             spoilt = isinstance(error, MemoryError)
             end["error"] = told(error)

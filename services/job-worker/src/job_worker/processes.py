@@ -102,6 +102,8 @@ class Process:
             ending.cancel()
         if end.get("error"):
             raise _raised(**end["error"])
+        if end["whole"]:
+            context.finished()
         return task.result.validate_json(end["result"])
 
     async def _end(self, run: str, context: TaskContext) -> dict[str, Any]:

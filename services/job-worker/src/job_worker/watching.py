@@ -10,7 +10,8 @@ from job_contracts.keeping import append_logs, progress
 from job_contracts.lifecycle import JobState
 from job_contracts.record import GuardedMove
 from job_contracts.views import Record
-from job_worker.execution import Execution, Running
+from job_worker.attempt import Running
+from job_worker.execution import Execution
 from job_worker.lease import Lease
 from service_chassis.isolation import apply_apart, is_everyones
 

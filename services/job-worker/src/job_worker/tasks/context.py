@@ -77,7 +77,21 @@ class TaskContext:
     """True once a person asked for a cancel or the worker stops: a thread should look at it and end."""
     now: Callable[[], datetime] = _now
     _progress: tuple[float, str | None] | None = field(default=None)
+    _whole: bool = False
     _lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGS_KEPT))
+
+    def finished(self) -> None:
+        """Say that what the task returns is whole, although it was told to end.
+
+        Without this word an attempt that was interrupted, by its timeout, a cancel or the worker's end, ends as
+        that whatever it returns: half the work would count as done.
+        """
+        self._whole = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the task has said so."""
+        return self._whole
 
     async def progress(self, percent: float, message: str | None = None) -> None:
         """Tell watchers how far the attempt is, from 0 to 100; the newest at most twice a second is stored.

@@ -7,6 +7,8 @@ import httpx
 import msgspec
 from pydantic import BaseModel, Field
 
+from job_contracts import strict_json
+from job_contracts.strict_json import MAX_DEPTH
 from job_worker.tasks.http_request.secrets import Redaction
 
 KEPT_HEADERS: Final = (
@@ -16,9 +18,6 @@ KEPT_HEADERS: Final = (
     *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
 )
 """Shown to whoever may see the job: no cookies, no challenges, nothing about the machines behind."""
-
-MAX_DEPTH: Final = 64
-"""Levels of JSON: what is deeper stays text, as the api lets no payload be deeper either."""
 
 _LONGEST_VALUE: Final = 1_000
 _EXTRACT: Final = 300
@@ -75,9 +74,10 @@ def _content(
         return base64.b64encode(redaction.data(body)).decode(), "base64"
     if _is_json(response):
         try:
-            return redaction.document(msgspec.json.decode(text), levels=MAX_DEPTH), "json"
+            if not (strict_json.may_hold_unreadable(body) and strict_json.faults(text)):
+                return redaction.document(msgspec.json.decode(text), levels=MAX_DEPTH), "json"
         except (msgspec.DecodeError, UnicodeError, RecursionError):
-            # It says it is JSON and is not, or is too deep: what was sent is kept as it is.
+            # It says it is JSON and is not, or is too deep for the api as well: what was sent is kept as it is.
             pass
     return redaction.text(text), "text"
 
@@ -92,6 +92,8 @@ def _text(response: httpx.Response, body: bytes) -> str | None:
     if charset not in _CHARSETS:
         return None
     try:
-        return body.decode(charset)
+        text = body.decode(charset)
     except UnicodeDecodeError:
         return None
+    # No document may hold NUL.
+    return None if "\0" in text else text
