@@ -87,7 +87,7 @@ async def test_a_child_that_will_not_end_is_killed(pool: Pool, what: str) -> Non
     running = asyncio.create_task(pool.run(what))
     await asyncio.wait([running], timeout=1)
     running.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises((asyncio.CancelledError, ProcessDied)):  # on a quick machine it is found out before
         await asyncio.wait_for(running, 10)
     assert (await pool.run("returns"))["attempt"] == 1
 
