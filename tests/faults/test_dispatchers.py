@@ -1,6 +1,10 @@
 """Dispatchers that all lead at the same time, as they may for a moment at a take-over - here all the time."""
 
+import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -16,8 +20,24 @@ from tests.support.records import Records
 from tests.support.topics import TopicProbe
 from tests.support.waiting import until
 
-ALWAYS_LAPSED = "0"
-"""Seconds of a leadership that ends as it begins: then every dispatcher takes it at every tick."""
+LAPSES_EVERY = 0.02
+"""Seconds after which a leadership has ended: then every dispatcher takes it at every tick."""
+
+
+@asynccontextmanager
+async def leadership_that_lapses(records: Records) -> AsyncIterator[None]:
+    async def lapse() -> None:
+        while True:
+            await records.end_leadership()
+            await asyncio.sleep(LAPSES_EVERY)
+
+    task = asyncio.create_task(lapse())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def all_lead(product: Product) -> bool:
@@ -34,7 +54,7 @@ async def test_dispatchers_that_all_lead_at_once_double_nothing(
 ) -> None:
     draw, number = form.draw("F44 all"), form.at_most(500)
     # So many failures of one kind would pause their task.
-    async with product.having("job-worker", DISPATCHER__LEASE=ALWAYS_LAPSED, BRAKE__RUN="0"):
+    async with product.having("job-worker", BRAKE__RUN="0"), leadership_that_lapses(records):
         await until(partial(all_lead, product), within=20, what="both dispatchers to lead", every=0.2)
         # A third stalls with its worker and is judged, of those half for good; the rest is woken or tried again.
         stalling = [await api.submit("sleep", {"seconds": 7}) for _ in range(number // 6)]

@@ -69,6 +69,11 @@ class Records:
         minutes = await self.database["minutes"].find({}, {"finished": 1, "failed": 1}).to_list(None)
         return sum(minute["finished"] + minute["failed"] for minute in minutes)
 
+    async def end_leadership(self) -> None:
+        """Let the dispatcher's lease have ended, whoever has it."""
+        past = {"$set": {"until": datetime(2000, 1, 1, tzinfo=UTC)}}
+        await self.database["leases"].update_many({}, past)
+
     async def forget(self, *collections: str) -> None:
         """Empty these collections: what the row before has left there is none of this one's business."""
         for name in collections:
