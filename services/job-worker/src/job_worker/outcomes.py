@@ -9,7 +9,7 @@ from typing import Protocol
 from job_contracts.messages import JobFailed, JobSucceeded
 from service_chassis.backoff import Backoff
 from service_chassis.grouping import Grouped
-from service_chassis.publisher import PublishError
+from service_chassis.publisher import PublishError, RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -46,21 +46,25 @@ class Outcomes:
         return self._results.put(outcome) if isinstance(outcome, JobSucceeded) else self._letters.put(outcome)
 
     async def _publish_results(self, group: Sequence[JobSucceeded]) -> Sequence[None]:
-        await self._until_acknowledged(self._publisher.succeeded, group)
+        await self._until_acknowledged(self._publisher.succeeded, group, PublishError)
         return [None] * len(group)
 
     async def _publish_letters(self, group: Sequence[JobFailed]) -> Sequence[None]:
-        await self._until_acknowledged(self._publisher.failed, group)
+        # All that a letter holds is bounded: a topic that refuses one refuses all, and can be mended.
+        await self._until_acknowledged(self._publisher.failed, group, (PublishError, RefusedError))
         return [None] * len(group)
 
     async def _until_acknowledged(
-        self, publish: Callable[..., Awaitable[None]], group: Sequence[Outcome]
+        self,
+        publish: Callable[..., Awaitable[None]],
+        group: Sequence[Outcome],
+        passing: type[Exception] | tuple[type[Exception], ...],
     ) -> None:
         failures = 0
         while True:
             try:
                 return await publish(group)
-            except PublishError as error:
+            except passing as error:
                 failures += 1
                 log.warning("outcome.not_published", extra={"jobs": len(group), "reason": str(error)})
                 wait = Backoff(first=timedelta(milliseconds=200), cap=timedelta(seconds=3)).wait(failures)

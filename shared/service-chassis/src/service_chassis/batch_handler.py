@@ -14,6 +14,7 @@ from service_chassis.kafka import uninvited_ends_as_errors
 from service_chassis.metrics import Metrics
 from service_chassis.outages import is_outage
 from service_chassis.passed_records import PassedRecord, UnreadableRecordError
+from service_chassis.publisher import RefusedError
 from service_chassis.raw_messages import Handler, Quarantine, Records
 
 log = logging.getLogger(__name__)
@@ -163,7 +164,7 @@ class BatchHandler:
         return True
 
     async def _put_aside(self, record: ConsumerRecord, error: Exception) -> None:
-        """Keep a record that stops the others, and say so; one that cannot even be kept is dropped."""
+        """Keep a record that stops the others, and say so; one that no letter can be made of is dropped."""
         told = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         outcome, failures, unexplained = "dropped", 0, 0
         while self.quarantine is not None and unexplained < TRIES:
@@ -174,7 +175,8 @@ class BatchHandler:
                 break
             except Exception as trouble:  # noqa: BLE001  told, and tried again
                 failures += 1
-                unexplained += not is_outage(trouble)
+                # A topic that refuses letters can be mended, and what is dropped is gone: the record holds its place.
+                unexplained += not (is_outage(trouble) or isinstance(trouble, RefusedError))
                 log.warning("record.not_kept", extra={**told, "reason": repr(trouble)[:_REASON_SHOWN]})
                 await self._sleep(_RETRY.wait(failures).total_seconds())
         self._quarantined.labels(self.topic, outcome).inc()
