@@ -19,6 +19,10 @@ from tests.support.product import Servers
 PROBE_AFTER = timedelta(0)
 
 
+def entry(description: str) -> dict[str, str]:
+    return {"_id": "it", "digest": "d1", "description": description}
+
+
 @pytest.fixture
 async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
     settings = MongoSettings(uri=SecretStr(servers.mongo_uri), database=f"turns-{uuid4().hex[:8]}")
@@ -98,7 +102,7 @@ async def test_jobs_of_low_priority_in_the_queue_are_counted_up_to_the_limit(
 async def test_a_pause_is_set_once_and_lifted_only_by_who_has_seen_it(
     mongo: Mongo, store: MongoJobStore
 ) -> None:
-    await store.publish_catalogue([{"_id": "it", "description": "first"}])
+    await store.publish_catalogue([entry("first")])
     pause = {"by": "brake", "reason": "$$ROOT", "error_type": "KeyRefused"}
     assert await store.pause("it", pause, probe_after=PROBE_AFTER)
     assert not await store.pause("it", {**pause, "by": "person"}, probe_after=PROBE_AFTER)
@@ -108,7 +112,7 @@ async def test_a_pause_is_set_once_and_lifted_only_by_who_has_seen_it(
     assert seen is not None
     assert (seen.by, seen.error_type) == ("brake", "KeyRefused")
 
-    await store.publish_catalogue([{"_id": "it", "description": "second"}])
+    await store.publish_catalogue([entry("second")])
     assert (await store.paused_tasks())["it"]["reason"] == "$$ROOT", "a worker that starts does not resume"
     assert not await store.resume("it", seen._replace(at=seen.at + timedelta(seconds=1)))
     assert await store.resume("it", seen)
@@ -119,7 +123,7 @@ async def test_a_pause_is_set_once_and_lifted_only_by_who_has_seen_it(
 async def test_a_probe_is_taken_once_and_the_next_one_waits_twice_as_long(
     mongo: Mongo, store: MongoJobStore
 ) -> None:
-    await store.publish_catalogue([{"_id": "it"}])
+    await store.publish_catalogue([entry("only")])
     await store.pause("it", {"by": "brake", "reason": ""}, probe_after=timedelta(0))
     assert await store.take_probe("it")
     first = (await store.paused_tasks())["it"]

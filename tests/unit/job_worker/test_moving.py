@@ -12,7 +12,7 @@ from job_contracts.record import GuardedMove, retry
 from job_worker.moving import Moving
 from job_worker.outcomes import Outcomes
 from service_chassis.publisher import RefusedError
-from tests.contract.builders import failed, job_record
+from tests.contract.builders import failed, job_record, succeeded
 from tests.contract.memory import MemoryStore
 
 
@@ -106,8 +106,23 @@ async def test_two_attempts_of_one_job_in_a_group_have_each_their_own_answer() -
 async def test_an_outcome_kafka_will_never_take_fails_alone() -> None:
     publisher = Picky()
     outcomes = Outcomes(publisher=publisher, pause=nothing)
-    made = [failed(f"job-{n}") for n in range(9)]
+    made = [succeeded(f"job-{n}") for n in range(9)]
     publisher.bad = "job-5"
     ends = await asyncio.gather(*map(outcomes.publish, made), return_exceptions=True)
     assert isinstance(ends.pop(5), RefusedError)
     assert ends == [None] * 8
+
+
+async def test_letters_that_their_topic_refuses_are_held_until_it_takes_them() -> None:
+    publisher, pauses = Picky(), list[float]()
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            publisher.bad = ""
+
+    outcomes = Outcomes(publisher=publisher, pause=pause)
+    made = [failed(f"job-{n}") for n in range(9)]
+    publisher.bad = "job-5"
+    assert await asyncio.gather(*map(outcomes.publish, made)) == [None] * 9
+    assert sorted(publisher.told) == sorted(letter.job_id for letter in made)
