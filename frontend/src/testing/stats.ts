@@ -5,6 +5,7 @@ export function someStats(fields: Partial<Stats> = {}): Stats {
   return {
     jobs: { pending: 1, waiting: 2, running: 3, succeeded: 40, failed: 5, cancelled: 0 },
     tasks: { noop: { pending: 1, waiting: 2, running: 3, succeeded: 40, failed: 5, cancelled: 0 } },
+    counted_to: null,
     oldest_pending_seconds: 0.4,
     finished_last_minute: 12,
     lag: { jobs: 0, results: 0, "dead-letter": 0 },
