@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -242,16 +242,21 @@ def _of_http_exception(request: Request, error: HTTPException) -> Problem:
     if error.status_code == 404:
         return Problem(NOT_FOUND, f"no such path: {path[:200]}")
     if error.status_code == 405:
-        allowed = ", ".join(_methods_of(request))
-        return Problem(METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers={"allow": allowed})
+        return not_with_this_method(path, _methods_of(request))
     title = str(error.detail)
     kind = next((k for k in KINDS.values() if k.status == error.status_code), None)
     return Problem(kind or Kind("http", error.status_code, title, ""), title, headers=error.headers)
 
 
-def _methods_of(request: Request) -> list[str]:
+def not_with_this_method(path: str, methods: Collection[str]) -> Problem:
+    """Return the problem of a path that takes other methods."""
+    allowed = ", ".join(sorted(methods))
+    return Problem(METHOD_NOT_ALLOWED, f"{path} takes {allowed}", headers={"allow": allowed})
+
+
+def _methods_of(request: Request) -> set[str]:
     methods: set[str] = set()
     for route in request.app.routes:
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
             methods |= route.methods or set()
-    return sorted(methods)
+    return methods

@@ -2,16 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Callable, MutableMapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from api import __doc__ as summary
-from api.answers import answer_errors_as_problems, check_query, refuse_any_query, send_problem
+from api.answers import (
+    answer_errors_as_problems,
+    check_query,
+    not_with_this_method,
+    refuse_any_query,
+    send_problem,
+)
 from api.manual import manual_page, manual_style
 from api.openapi import describe
 from api.problems import NOT_FOUND, Problem, unavailable
@@ -27,8 +34,17 @@ class Front:
     The same endpoints are routes of the app as well, for its 405 answers and its description.
     """
 
-    def __init__(self, app: AsgiApp, *, submit: AsgiApp, many: AsgiApp, one: AsgiApp) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        submit: AsgiApp,
+        many: AsgiApp,
+        one: AsgiApp,
+        methods: Mapping[str, Collection[str]],
+    ) -> None:
         self._app, self._submit, self._many, self._one = app, submit, many, one
+        self._methods = methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, with a problem if need be."""
@@ -83,6 +99,9 @@ class Front:
                 refuse_any_query(scope)
                 scope["path_params"] = {"job_id": match.group(1)}
                 return self._one
+        # To the framework /jobs/batch is the job named batch as well, and the methods of jobs would work there.
+        if (own := self._methods.get(path)) is not None and method not in own:
+            raise not_with_this_method(path, own)
         return None
 
 
@@ -121,4 +140,13 @@ def http_app(*, submit: AsgiApp, many: AsgiApp, one: AsgiApp, routers: list[APIR
         return manual_style()
 
     app.router.routes += [Route("/docs", manual), Route("/docs/style.css", style)]
-    return Front(app, submit=submit, many=many, one=one)
+    return Front(app, submit=submit, many=many, one=one, methods=_written_out(app.routes))
+
+
+def _written_out(routes: list[BaseRoute]) -> dict[str, set[str]]:
+    """Return the methods of those paths that name nothing: such a path is never the id of something."""
+    methods: defaultdict[str, set[str]] = defaultdict(set)
+    for route in routes:
+        if isinstance(route, Route) and not route.param_convertors:
+            methods[route.path] |= route.methods or set()
+    return dict(methods)
