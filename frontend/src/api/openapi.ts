@@ -361,6 +361,7 @@ export interface TaskView {
   pause: PauseView | null;
   upstreams: UpstreamView[];
   unavailable: UnavailableView[];
+  versions: VersionView[];
 }
 
 /** A worker that has a task installed and cannot run it, since when, and why; it goes on trying. */
@@ -383,6 +384,13 @@ export interface UpstreamView {
 export interface Use {
   /** Its id */
   job: string;
+}
+
+/** A version of a task: a schema, since when it is known, and the live workers that have it. */
+export interface VersionView {
+  digest: string;
+  first_seen: string;
+  workers: string[];
 }
 
 /** Why a waiting job waits. */
