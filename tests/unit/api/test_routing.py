@@ -32,7 +32,7 @@ async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
 
 ROUTERS = [
     job_routes(store=ANY, legible=ANY),
-    one_job_routes(store=ANY, waiting=ANY),
+    one_job_routes(store=ANY, waiting=ANY, legible=ANY),
     move_routes(moving=ANY, catalogue=ANY, body_limit=1),
     *batch_routes(batching=ANY, body_limit=1),
     many_routes(cancelling=ANY, redriving=ANY, body_limit=1),

@@ -1,9 +1,10 @@
 """Dead letters as people read them, and how often they were redriven."""
 
+import re
 from collections.abc import Collection as Items
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from api.cached import Cached
@@ -24,6 +25,8 @@ GROUPS: Final = 200
 """The largest groups, which are shown: a type of error may be any text."""
 
 _BUDGET_MS: Final = 2_000
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MILLISECONDS: Final = re.compile(r"-?[0-9]{1,15}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ class DeadLetters:
     async def one(self, letter_id: str) -> DeadLetterView | None:
         """Return one letter with its original bytes."""
         found = await self._letters.find_one({"_id": letter_id})
-        return letter_view(found) if found else None
+        return self._legible.one(found, letter_view, of="dead_letter") if found else None
 
     async def page(self, filters: LetterFilters, *, limit: int, cursor: str | None) -> DeadLetterPage:
         """Return the newest letters that pass the filters, without originals that are long."""
@@ -166,12 +169,19 @@ def _group_view(doc: Mapping[str, Any]) -> LetterGroup:
     )
 
 
-def _cursor_behind(doc: Mapping[str, Any]) -> str:
-    return write_cursor(str(round(doc["created_at"].timestamp() * 1000)), doc["_id"])
+def _cursor_behind(doc: Mapping[str, Any]) -> str | None:
+    """Return where to go on behind a letter; None if it has no moment: all that have one stand before it."""
+    created = doc.get("created_at")
+    if isinstance(created, datetime):
+        return write_cursor(str((created - _EPOCH) // timedelta(milliseconds=1)), str(doc["_id"]))
+    return None
 
 
 def _read_cursor(text: str) -> tuple[datetime, str]:
     milliseconds, letter_id = read_cursor(text, 2)
-    if not milliseconds.isdecimal() or len(milliseconds) > 14:
-        raise invalid([FieldError("/cursor", "is none of ours: take it from next_cursor as it is")])
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC), letter_id
+    try:
+        if _MILLISECONDS.fullmatch(milliseconds):
+            return _EPOCH + timedelta(milliseconds=int(milliseconds)), letter_id
+    except OverflowError:
+        pass
+    raise invalid([FieldError("/cursor", "is none of ours: take it from next_cursor as it is")])

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from api import sse
 from api.cursor import Cursor
 from api.fanout import Filters, Hub, Mailbox
+from api.legible import Legible, shown_job
 from api.live_event import LiveEvent
 from api.problems import job_not_found
 from api.receiving import Heard
@@ -36,8 +37,16 @@ class Following:
     """Fills streams from mailboxes of the hub."""
 
     def __init__(
-        self, *, hub: Hub, ring: Ring[Heard], store: FollowedJobs, streams: Streams, mailbox: int
+        self,
+        *,
+        hub: Hub,
+        ring: Ring[Heard],
+        store: FollowedJobs,
+        streams: Streams,
+        mailbox: int,
+        legible: Legible | None = None,
     ) -> None:
+        self._legible = legible or Legible()
         self._hub, self._ring, self._store, self._streams = hub, ring, store, streams
         self._room = mailbox
 
@@ -52,7 +61,9 @@ class Following:
             record = await self._store.job(job_id, owner=OWNER)
             if record is None:
                 raise job_not_found(job_id)
-            snapshot = LiveEvent.of_record(record, await self._store.result(record, limit=INLINE_LIMIT))
+            result = await self._store.result(record, limit=INLINE_LIMIT)
+            self._legible.one(record, lambda stored: shown_job(stored, result), of="events")
+            snapshot = LiveEvent.of_record(record, result)
             mailbox.put(snapshot)
             # An event tells what was stored before it: who claims to have more than is stored has it from elsewhere.
             if (had := sse.moment_of(sse.last_event_id(scope))) <= snapshot.moment:

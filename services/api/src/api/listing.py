@@ -189,5 +189,5 @@ def result_ids(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         # The running record that produced it stood one version before the final one.
         {"job": record["_id"], "version": record["version"] - 1}
         for record in records
-        if record.get("has_result")
+        if record.get("has_result") and isinstance(record.get("version"), int)
     ]

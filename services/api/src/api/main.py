@@ -69,7 +69,8 @@ def create_app(settings: Settings) -> Service:
     legible = Legible(
         metrics.counter("records_not_shown_total", "Stored records that no list could show", "list")
     )
-    store, tasks, letters = MongoJobStore(mongo), MongoTaskStore(mongo), DeadLetters(mongo, legible=legible)
+    store = MongoJobStore(mongo)
+    tasks, letters = MongoTaskStore(mongo, legible=legible), DeadLetters(mongo, legible=legible)
     publisher = Publisher(settings.kafka, client_id="api", metrics=metrics)
     offsets = KafkaOffsets(settings.kafka, client_id="api-offsets")
     catalogue = Catalogue(store=tasks)
@@ -146,7 +147,9 @@ def create_app(settings: Settings) -> Service:
     waiting = Waiting(hub=hub, store=store, most=settings.http.waiting)
     metrics.gauge("requests_waiting", "Requests that wait for a job").set_function(lambda: len(waiting))
     streams = Streams(settings=settings.streams)
-    following = Following(hub=hub, ring=ring, store=store, streams=streams, mailbox=settings.streams.mailbox)
+    following = Following(
+        hub=hub, ring=ring, store=store, streams=streams, mailbox=settings.streams.mailbox, legible=legible
+    )
     metrics.gauge("streams_open", "Live streams").set_function(lambda: len(streams))
     metrics.gauge("events_kept_bytes", "Memory of what can be replayed").set_function(lambda: ring.bytes)
     reconciling = Reconciling(
@@ -172,7 +175,7 @@ def create_app(settings: Settings) -> Service:
         one=OneJob(following),
         routers=[
             job_routes(store=store, legible=legible),
-            one_job_routes(store=store, waiting=waiting),
+            one_job_routes(store=store, waiting=waiting, legible=legible),
             move_routes(moving=moving, catalogue=catalogue, body_limit=limit),
             *batch_routes(batching=batching, body_limit=settings.http.batch_limit),
             many_routes(cancelling=cancelling, redriving=redriving, body_limit=limit),

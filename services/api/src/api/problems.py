@@ -172,6 +172,12 @@ INTERNAL_ERROR: Final = Kind(
     "This is our fault",
     "Repeat the request later; the service's log says what happened.",
 )
+UNREADABLE: Final = Kind(
+    "unreadable-record",
+    500,
+    "What is stored cannot be shown",
+    "Others are not affected; the service's log says what is wrong with it, as `record.not_shown`.",
+)
 UNAVAILABLE: Final = Kind(
     "unavailable",
     503,

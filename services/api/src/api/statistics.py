@@ -228,9 +228,10 @@ class Statistics:
             .max_time_ms(_COUNT_MS)
             .to_list(None)
         )
-        if not oldest:
-            return None
-        waited: timedelta = self._mongo.now() - oldest[0]["updated_at"]
+        since = oldest[0].get("updated_at") if oldest else None
+        if not isinstance(since, datetime):
+            return None  # there is none, or what is stored of it is no moment
+        waited: timedelta = self._mongo.now() - since
         return round(max(waited.total_seconds(), 0), 3)
 
 

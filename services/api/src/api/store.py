@@ -95,7 +95,7 @@ class MongoJobStore:
             return {}
         shown = "$result" if limit is None else {"$cond": [fitting("$result", limit), "$result", "$$REMOVE"]}
         found = await self._results.find({"_id": {"$in": ids}}, {"result": shown}).to_list(None)
-        return {doc["_id"]["job"]: doc["result"].encode() for doc in found if "result" in doc}
+        return {doc["_id"]["job"]: str(doc["result"]).encode() for doc in found if "result" in doc}
 
     async def jobs(self, ids: Items[str]) -> list[Record]:
         """Return those of these jobs that are there."""

@@ -2,9 +2,13 @@
 
 import asyncio
 from collections import defaultdict
+from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from api.catalogue import UnavailableView
+from api.legible import Legible
 from job_contracts.record import NOW, Collection, literal
 from job_contracts.upstreams import CLOSED, UpstreamView, upstream_view
 from job_contracts.views import Record
@@ -24,8 +28,9 @@ _STATE = {"tasks": 1, "quota": 1, "circuit": 1}
 class MongoTaskStore:
     """What the workers have written of their tasks, and which of them are paused."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, *, legible: Legible | None = None) -> None:
         self._mongo = mongo
+        self._legible = legible or Legible()
 
     @property
     def _tasks(self) -> Any:
@@ -41,10 +46,9 @@ class MongoTaskStore:
             living.sort("_id", 1).limit(_MOST_WORKERS).max_time_ms(_BUDGET_MS).to_list(None),
         )
         having: defaultdict[str, defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-        for worker in workers:
-            for version in worker.get("versions", ()):
-                task, _, digest = version.rpartition("@")
-                having[task][digest].append(worker["_id"])
+        for worker, versions in self._legible.shown(workers, _versions, of="workers"):
+            for task, digest in versions:
+                having[task][digest].append(worker)
         return [{**task, "workers": having[task["_id"]]} for task in found]
 
     async def upstreams(self) -> list[UpstreamView]:
@@ -56,7 +60,8 @@ class MongoTaskStore:
             .max_time_ms(_BUDGET_MS)
             .to_list(None)
         )
-        views = [upstream_view(stored, stored["now"]) for stored in found if stored.get("tasks")]
+        called = [stored for stored in found if stored.get("tasks")]
+        views = self._legible.shown(called, _upstream, of="upstreams")
         return sorted(views, key=lambda view: (view.breaker.state == CLOSED, view.name))
 
     async def unavailable(self) -> list[tuple[str, UnavailableView]]:
@@ -64,14 +69,8 @@ class MongoTaskStore:
         query = {"unavailable.0": {"$exists": True}, "$expr": {"$gt": ["$alive_until", NOW]}}
         fields = {"host": 1, "unavailable": 1}
         workers = self._mongo.collection(Collection.WORKERS).find(query, fields).max_time_ms(_BUDGET_MS)
-        return [
-            (
-                told["task"],
-                UnavailableView(worker=w["_id"], host=w["host"], at=told["at"], error=told["error"]),
-            )
-            for w in await workers.to_list(_WORKERS)
-            for told in w["unavailable"]
-        ]
+        told = self._legible.shown(await workers.to_list(_WORKERS), _troubles, of="workers")
+        return [trouble for troubles in told for trouble in troubles]
 
     async def pause(self, name: str, *, reason: str | None) -> bool:
         """Pause a task by a person's wish, whoever has paused it before; false if there is no such task."""
@@ -89,3 +88,25 @@ class MongoTaskStore:
     async def _update(self, name: str, stage: dict[str, Any]) -> bool:
         done = await self._tasks.update_one({"_id": name}, [stage])
         return bool(done.matched_count)
+
+
+def _versions(worker: Record) -> tuple[str, list[tuple[str, str]]]:
+    split = [version.rpartition("@") for version in worker.get("versions", ())]
+    return worker["_id"], [(task, digest) for task, _, digest in split]
+
+
+def _upstream(stored: Record) -> UpstreamView:
+    # The fields are foreign: what is no name, or names no tasks, would be found out in the midst of sorting.
+    return msgspec.convert(
+        msgspec.to_builtins(upstream_view(stored, stored["now"]), builtin_types=(datetime,)), UpstreamView
+    )
+
+
+def _troubles(worker: Record) -> list[tuple[str, UnavailableView]]:
+    return [
+        (
+            told["task"],
+            UnavailableView(worker=worker["_id"], host=worker["host"], at=told["at"], error=told["error"]),
+        )
+        for told in worker["unavailable"]
+    ]

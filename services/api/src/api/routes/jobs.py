@@ -9,14 +9,13 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from starlette.responses import Response
 
 from api.answers import PatientRoute, answer_of, json_answer
-from api.legible import Legible
+from api.legible import Legible, shown_job
 from api.listing import LIST_LIMIT, JobFilters, read_job_cursor, write_cursor
 from api.problems import NO_RESULT, Problem
 from api.routes.one_job import stored_job
 from api.routes.queries import JobQuery
 from api.settings import OWNER
 from api.store import MongoJobStore
-from job_contracts.views import encode_view, job_view
 
 
 class AttemptError(Struct, frozen=True, kw_only=True):
@@ -77,7 +76,7 @@ def job_routes(*, store: MongoJobStore, legible: Legible) -> APIRouter:
         results = await store.results(page.records, LIST_LIMIT)
 
         def view(record: Mapping[str, Any]) -> Raw:
-            return Raw(encode_view(job_view(record, results.get(record["_id"]), limit=LIST_LIMIT)))
+            return shown_job(record, results.get(record["_id"]), limit=LIST_LIMIT)
 
         views = legible.shown(page.records, view, of="jobs")
         cursor = write_cursor(query.order, page.last_id) if page.last_id else None
@@ -88,24 +87,27 @@ def job_routes(*, store: MongoJobStore, legible: Legible) -> APIRouter:
         record = await stored_job(store, job_id)
         result = await store.result(record)
         if result is None:
-            raise Problem(NO_RESULT, f"the job is {record['state']}")
-        return json_answer(result)
+            raise Problem(NO_RESULT, f"the job is {record.get('state')}")
+        return json_answer(bytes(legible.one(record, lambda _: Raw(result), of="result")))
 
     @router.get("/jobs/{job_id}/attempts", summary="Read the attempts of a job")
     async def get_attempts(job_id: str) -> Response:
-        return answer_of(_attempts(await stored_job(store, job_id, history=True)))
+        record = await stored_job(store, job_id, history=True)
+        return answer_of(legible.one(record, _attempts, of="attempts"))
 
     @router.get("/jobs/{job_id}/logs", summary="Read what the task has told")
     async def get_logs(job_id: str) -> Response:
-        lines = (await stored_job(store, job_id, history=True)).get("logs", [])
-        return answer_of(
-            [
-                LogLine(at=line["at"], attempt=line["attempt"], level=line["level"], message=line["message"])
-                for line in lines
-            ]
-        )
+        record = await stored_job(store, job_id, history=True)
+        return answer_of(legible.one(record, _logs, of="logs"))
 
     return router
+
+
+def _logs(record: Mapping[str, Any]) -> list[LogLine]:
+    return [
+        LogLine(at=line["at"], attempt=line["attempt"], level=line["level"], message=line["message"])
+        for line in record.get("logs", [])
+    ]
 
 
 def _attempts(record: Mapping[str, Any]) -> list[Attempt]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.answers import LongRoute, in_time, json_answer
 from api.conditional import knows
+from api.legible import Legible, moment_of, shown_job
 from api.problems import job_not_found
 from api.settings import OWNER
 from api.store import MongoJobStore
@@ -16,10 +17,9 @@ from api.waiting import Waiting, applied, wait_of
 from job_contracts.lifecycle import FINAL
 from job_contracts.messages import is_job_id
 from job_contracts.record import INLINE_LIMIT
-from job_contracts.views import encode_view, job_view
 
 
-def one_job_routes(*, store: MongoJobStore, waiting: Waiting) -> APIRouter:
+def one_job_routes(*, store: MongoJobStore, waiting: Waiting, legible: Legible) -> APIRouter:
     """Return the path by which a job is read."""
     router = APIRouter(route_class=LongRoute, tags=["jobs"])
 
@@ -32,16 +32,17 @@ def one_job_routes(*, store: MongoJobStore, waiting: Waiting) -> APIRouter:
             record = await in_time(stored_job(store, job_id))
             if mailbox is not None:
                 headers |= [applied(seconds)]
-                moment = record["version"], record["revision"]
+                moment = legible.one(record, moment_of, of="job")
                 # An ended job will not change, and what the client does not know is news enough.
                 is_news = record["state"] in FINAL or (known is not None and not knows(known, _etag(record)))
                 if not is_news and await waiting.change_after(moment, mailbox, seconds=seconds):
                     record = await in_time(stored_job(store, job_id))
-        headers["etag"] = _etag(record)
+        headers["etag"] = legible.one(record, _etag, of="job")
         if knows(known, headers["etag"]):
             return Response(None, 304, headers)
         result = await in_time(store.result(record, limit=INLINE_LIMIT))
-        return json_answer(encode_view(job_view(record, result)), headers=headers)
+        view = legible.one(record, lambda stored: shown_job(stored, result), of="job")
+        return json_answer(bytes(view), headers=headers)
 
     return router
 
@@ -55,4 +56,5 @@ async def stored_job(store: MongoJobStore, job_id: str, *, history: bool = False
 
 
 def _etag(record: Mapping[str, Any]) -> str:
-    return f'"{record["version"]}.{record["revision"]}"'
+    version, revision = moment_of(record)
+    return f'"{version}.{revision}"'
