@@ -44,8 +44,9 @@ READERS: Final = {
 
 
 def schema(message: Any) -> dict[str, Any]:
-    """The JSON Schema of a message on the wire."""
-    return msgspec.json.schema(message)
+    """The JSON Schema of a message on the wire, as JSON has it: a default that is a tuple is an array there."""
+    read: dict[str, Any] = json.loads(json.dumps(msgspec.json.schema(message)))
+    return read
 
 
 def schema_file(wire_type: str) -> Path:
