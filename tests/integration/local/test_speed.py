@@ -13,9 +13,9 @@ from tests.support.figures import Figures
 JOBS, BATCHED = 2_000, 6_000
 
 SINGLE_BOUND, BATCHED_BOUND = 4.2, 2.8
-"""Times the floor: 3.5 and 1.7 to 2.2 beside another suite on two cores, where it was 3.1 and 1.4 before the walls: what they
-cost is to be won back. A step that takes each job by itself is far beyond: outcomes published one by one 8 and 8,
-recorded one by one 17 and 17, claims 41 and 38."""
+"""Times the floor: 3.5 and 1.7 to 2.2 beside another suite on two cores, where it was 3.1 and 1.4 before the walls:
+what they cost is to be won back. A step that takes each job by itself is far beyond: outcomes published one by
+one 8 and 8, recorded one by one 17 and 17, claims 41 and 38."""
 
 
 @pytest.mark.timeout(300)
