@@ -70,7 +70,8 @@ def _content(
     if not body:
         return None, "empty"
     text = _text(response, body)
-    if text is None:
+    # No document may hold NUL.
+    if text is None or "\0" in text:
         return base64.b64encode(redaction.data(body)).decode(), "base64"
     if _is_json(response):
         try:
@@ -92,8 +93,6 @@ def _text(response: httpx.Response, body: bytes) -> str | None:
     if charset not in _CHARSETS:
         return None
     try:
-        text = body.decode(charset)
+        return body.decode(charset)
     except UnicodeDecodeError:
         return None
-    # No document may hold NUL.
-    return None if "\0" in text else text
