@@ -9,8 +9,9 @@ from service_chassis import mongo
 from service_chassis.offsets import OffsetsError
 from service_chassis.publisher import PublishError
 
-_REFUSES_EVERYBODY: Final = frozenset({6, 7, 13, 18, 24, 43, 50, 59, 112, 133, 134, 202, 14031})
-"""Codes of a server that cannot be reached, does not know us, is overtaxed or has no room left."""
+_REFUSES_EVERYBODY: Final = frozenset({59, 133, 202})
+"""Codes that say nothing of records, besides those that `mongo.is_outage` knows: CommandNotFound,
+FailedToSatisfyReadPreference, NetworkInterfaceExceededTimeLimit."""
 
 
 def is_outage(error: BaseException) -> bool:
