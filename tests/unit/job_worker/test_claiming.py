@@ -330,6 +330,7 @@ async def test_a_worker_that_leaves_lets_others_have_what_has_waited() -> None:
 
 async def test_a_job_that_this_version_has_refused_is_handed_over_and_not_claimed_again() -> None:
     rig = Rig()
+    rig.store.matches = 1
     await rig.claim(encode(requested(refused=("old",))))
     assert not rig.ids()
     assert rig.store.applied[0].update == [{"$set": {"wake_at": "$$NOW"}}]

@@ -119,8 +119,8 @@ class Claiming:
     async def claim(self, records: Sequence[ConsumerRecord]) -> None:
         """Claim and start what these messages ask for; after this they may be committed."""
         requests = await self._park(self._in_time(await self._read(records)))
-        await self._hand_over([r for r in requests if r.task not in self._tasks], "unknown_task")
-        await self._hand_over([r for r in requests if self._has_refused(r)], "other_version")
+        requests = await self._keep(requests, lambda r: r.task in self._tasks, "unknown_task")
+        requests = await self._keep(requests, lambda r: not self._has_refused(r), "other_version")
         living = self._execution.living
         if any(r.job_id in living for r in requests):
             await self._keep_pending({KEPT_FOR: [r for r in requests if r.job_id in living]})
@@ -150,8 +150,7 @@ class Claiming:
     def _by_lane(self, requests: Sequence[JobRequested]) -> Mapping[Lane, list[JobRequested]]:
         lanes: dict[Lane, list[JobRequested]] = defaultdict(list)
         for request in requests:
-            if (task := self._tasks.get(request.task)) is not None:
-                lanes[self._lanes.of(task)].append(request)
+            lanes[self._lanes.of(self._tasks[request.task])].append(request)
         return lanes
 
     async def _claim_or_keep(self, lane: Lane, requests: Sequence[JobRequested]) -> None:
@@ -251,8 +250,18 @@ class Claiming:
 
     def _has_refused(self, request: JobRequested) -> bool:
         """Whether a worker with the same model as this one could not read the payload."""
-        known = bool(request.refused) and request.task in self._tasks
-        return known and self._digest(request.task) in request.refused
+        return bool(request.refused) and self._digest(request.task) in request.refused
+
+    async def _keep(
+        self, requests: Sequence[JobRequested], fits: Callable[[JobRequested], bool], reason: str
+    ) -> list[JobRequested]:
+        """Return the requests that fit, and hand the others over."""
+        kept: list[JobRequested] = []
+        others: list[JobRequested] = []
+        for request in requests:
+            (kept if fits(request) else others).append(request)
+        await self._hand_over(others, reason)
+        return kept
 
     async def _hand_over(self, requests: Sequence[JobRequested], reason: str) -> None:
         if not requests:
