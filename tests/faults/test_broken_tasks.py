@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 
 from tests.faults.conftest import Form
+from tests.support import task_packages
 from tests.support.api import Api
 from tests.support.invariants import check
 from tests.support.product import Product
@@ -61,12 +62,11 @@ second = broken_tasks:second
 
 
 def _install(folder: Path, key: Path) -> None:
-    about = folder / "broken_tasks-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-tasks\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(_ENTRY_POINTS)
-    (folder / "broken_tasks.py").write_text(_TASKS.replace("{key!r}", repr(str(key))))
-    (folder / "broken_tasks_import.py").write_text("import sys\nsys.exit('no licence')\n")
+    modules = {
+        "broken_tasks": _TASKS.replace("{key!r}", repr(str(key))),
+        "broken_tasks_import": "import sys\nsys.exit('no licence')\n",
+    }
+    task_packages.install(folder, "broken_tasks", entry_points=_ENTRY_POINTS, modules=modules)
 
 
 @pytest.mark.row("F49", promise="a task that cannot be loaded or opened costs no other task anything")

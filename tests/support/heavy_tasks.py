@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from tests.support import task_packages
+
 _TASKS: Final = """
 import os
 import time
@@ -61,9 +63,5 @@ crash = heavy_tasks:crash
 
 def install(folder: Path) -> str:
     """Put the tasks into a folder, and return what `PYTHONPATH` must be."""
-    about = folder / "heavy_tasks-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: heavy-tasks\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(_ENTRY_POINTS)
-    (folder / "heavy_tasks.py").write_text(_TASKS)
+    task_packages.install(folder, "heavy_tasks", entry_points=_ENTRY_POINTS, modules={"heavy_tasks": _TASKS})
     return str(folder)

@@ -1,32 +1,15 @@
 """What the dispatcher asks MongoDB about due jobs: each kind apart, so that many of one never hide another."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
-import pytest
-from pydantic import SecretStr
-
-from job_contracts.indexes import INDEXES
 from job_contracts.keeping import hold_outcome, set_aside
 from job_contracts.lifecycle import JobState
 from job_worker.store import MongoJobStore
 from service_chassis.mongo import Mongo
-from service_chassis.settings import MongoSettings
 from tests.contract.builders import job_record
-from tests.support.product import Servers
 
 PAST = datetime.now(UTC) - timedelta(minutes=5)
 SINCE = datetime.now(UTC) - timedelta(minutes=1)
-
-
-@pytest.fixture
-async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
-    settings = MongoSettings(uri=SecretStr(servers.mongo_uri), database=f"due-{uuid4().hex[:8]}")
-    async with Mongo(settings, indexes=INDEXES) as mongo:
-        await mongo.ready()
-        yield mongo
-        await mongo.collection("jobs").database.client.drop_database(settings.database)
 
 
 async def test_each_kind_of_due_job_is_found_behind_any_number_of_others(mongo: Mongo) -> None:

@@ -1,35 +1,20 @@
 """What the dispatcher asks MongoDB about jobs that wait for something else than time; each along an index."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 
-from job_contracts.indexes import INDEXES
 from job_worker.pauses import Pauses
 from job_worker.store import MongoJobStore
 from service_chassis.mongo import Mongo
-from service_chassis.settings import MongoSettings
 from tests.contract.builders import job_record
-from tests.support.product import Servers
 
 PROBE_AFTER = timedelta(0)
 
 
 def entry(description: str) -> dict[str, str]:
     return {"_id": "it", "digest": "d1", "description": description}
-
-
-@pytest.fixture
-async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
-    settings = MongoSettings(uri=SecretStr(servers.mongo_uri), database=f"turns-{uuid4().hex[:8]}")
-    async with Mongo(settings, indexes=INDEXES) as mongo:
-        await mongo.ready()
-        yield mongo
-        await mongo.collection("jobs").database.client.drop_database(settings.database)
 
 
 @pytest.fixture
