@@ -93,7 +93,7 @@ async def read_json_body(scope: Scope, receive: Receive, *, limit: int, optional
         raise _too_large(limit)
     if optional and not body:
         return b""
-    if media_type != b"application/json" and not _is_json(media_type):
+    if not is_json(media_type):
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json, in UTF-8")
     return body
 
@@ -135,7 +135,10 @@ def refuse_any_query(scope: Scope) -> None:
         raise invalid([FieldError(pointer_of([name]), "no such query parameter") for name in names])
 
 
-def _is_json(media_type: bytes) -> bool:
+def is_json(media_type: bytes) -> bool:
+    """Whether a Content-Type says JSON, in an encoding that JSON is sent in."""
+    if media_type == b"application/json":
+        return True
     kind, *parameters = (part.strip() for part in media_type.lower().split(b";"))
     said = [part.partition(b"=") for part in parameters]
     charsets = {value.strip(b' "') for name, _, value in said if name.strip() == b"charset"}

@@ -7,7 +7,7 @@ a call from another site shows in `Origin` and `Sec-Fetch-Site`. Programs that a
 import re
 from typing import Any, Final
 
-from api.answers import send_problem
+from api.answers import is_json, send_problem
 from api.problems import FOREIGN_ORIGIN, MISDIRECTED, UNSUPPORTED_MEDIA_TYPE, Problem
 from service_chassis.server import AsgiApp, Receive, Scope, Send
 
@@ -59,7 +59,7 @@ class OriginGuard:
         # A stream takes a place for as long as it lasts, so another site may not open one either.
         if (not is_safe or scope["path"].endswith("/events")) and self._is_foreign(host, origins, site):
             return Problem(FOREIGN_ORIGIN, "another website sent this: see HTTP__ORIGINS")
-        if not is_safe and has_body and not _is_json(media_type):
+        if not is_safe and has_body and not is_json(media_type):
             return Problem(UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json")
         return None
 
@@ -91,7 +91,3 @@ def _address_of(scope: Scope) -> str:
     if not server:
         return ""
     return f"[{server[0]}]" if ":" in server[0] else str(server[0])
-
-
-def _is_json(media_type: bytes) -> bool:
-    return media_type.partition(b";")[0].strip().lower() == b"application/json"
