@@ -37,8 +37,8 @@ async def test_a_running_job_that_is_held_is_not_overdue_and_comes_again(mongo: 
     jobs = [job_record("running", 2, wake_at=PAST) for _ in range(3)]
     await mongo.collection("jobs").insert_many(jobs)
     ids = [job["_id"] for job in jobs]
-    await store.apply([hold_outcome(ids[:2], 2, wait=timedelta(minutes=1)), set_aside(ids[2], 1)])
+    await store.apply([hold_outcome(ids[:2], 2, wait=timedelta(minutes=1)), set_aside(ids[2], 2)])
     assert await store.overdue(5) == []
-    await store.apply([hold_outcome(ids, 1, wait=timedelta(minutes=9))])
+    await store.apply([hold_outcome(ids, 1, wait=timedelta(minutes=9)), set_aside(ids[0], 1)])
     later = await mongo.collection("jobs").find({"_id": ids[0]}).to_list(None)
     assert later[0]["wake_at"] < datetime.now(UTC) + timedelta(minutes=2), "another version is not held"

@@ -69,8 +69,11 @@ def hold_outcome(ids: Sequence[str], version: int, *, wait: timedelta = RUNNING_
 
 
 def set_aside(job_id: str, version: int) -> GuardedMove:
-    """A record that no step of the dispatcher can handle, as it was seen or as the step has left it: later again."""
-    guard: Filter = {"_id": job_id, "version": {"$in": [version, version + 1]}, "wake_at": {"$exists": True}}
+    """A record that no step of the dispatcher can handle: later again.
+
+    If the step has moved it before it failed, or somebody else has, it is another record, and the next look finds it.
+    """
+    guard: Filter = {"_id": job_id, "version": version, "wake_at": {"$exists": True}}
     return GuardedMove(guard, [{"$set": {"wake_at": {"$max": ["$wake_at", after(FAR_OUT)]}}}])
 
 
